@@ -1,0 +1,17 @@
+//! Nameplate: an industrial identifier resolution node.
+//!
+//! The rooms of the house and the rule that a room uses its own row and the rows below it are in
+//! `ARCHITECTURE.md`; `tests/house.rs` holds them.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod access;
+pub mod codec;
+pub mod identifier;
+pub mod ledger;
+pub mod pool;
+pub mod record;
+pub mod registry;
+pub mod resolver;
+pub mod store;

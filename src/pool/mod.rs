@@ -1,0 +1,86 @@
+//! The one place where work crosses from the async edges into the synchronous core.
+//!
+//! A fixed number of OS threads takes jobs from one bounded queue. A full queue refuses at once:
+//! each protocol has its own answer for that.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A handle on the pool; clones share its threads.
+#[derive(Clone)]
+pub struct Pool {
+    jobs: SyncSender<Job>,
+}
+
+/// The pool's threads; joined when the node stops.
+pub struct PoolThreads {
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The pool's queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node is overloaded: try again in a moment")]
+pub struct Overloaded;
+
+impl Pool {
+    /// Starts `threads` threads behind a queue of `queue` jobs.
+    pub fn start(threads: usize, queue: usize) -> std::io::Result<(Self, PoolThreads)> {
+        let (jobs, intake) = sync_channel(queue);
+        let intake = Arc::new(Mutex::new(intake));
+        let threads = (0..threads.max(1))
+            .map(|number| {
+                let intake = Arc::clone(&intake);
+                std::thread::Builder::new()
+                    .name(format!("pool-{number}"))
+                    .spawn(move || work(&intake))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((Self { jobs }, PoolThreads { threads }))
+    }
+
+    /// Queues a job.
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Overloaded> {
+        self.jobs.try_send(Box::new(job)).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                metrics::counter!("nameplate_pool_refused_total").increment(1);
+                Overloaded
+            }
+            TrySendError::Disconnected(_) => Overloaded,
+        })
+    }
+
+    /// Runs a job and waits for its result without holding the caller's thread.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        self.spawn(move || {
+            let _ = send.send(job());
+        })?;
+        // The sender is dropped without a value only when the job panicked.
+        receive.await.map_err(|_| Overloaded)
+    }
+}
+
+impl PoolThreads {
+    /// Waits until all queued jobs are done; every [`Pool`] must have been dropped.
+    pub fn join(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(intake: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = intake.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
+        let Ok(job) = next else { return };
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            metrics::counter!("nameplate_panics_total").increment(1);
+        }
+    }
+}

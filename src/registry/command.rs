@@ -1,0 +1,83 @@
+//! What can be asked of the registry.
+
+use crate::access::NewToken;
+use crate::identifier::Identifier;
+use crate::record::{Draft, Patch};
+
+/// A change somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to change.
+    pub command: Command,
+    /// Why, in the asker's words; kept in the history and committed to by the ledger.
+    pub reason: String,
+    /// Makes a repetition return the first outcome.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl Request {
+    /// A request without reason and idempotency key.
+    pub fn new(command: Command) -> Self {
+        Self { command, reason: String::new(), idempotency: None }
+    }
+}
+
+/// What to change.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Register an identifier or replace its record.
+    Put {
+        /// The identifier.
+        identifier: Identifier,
+        /// What its record is to hold.
+        draft: Draft,
+        /// When to do it.
+        condition: Condition,
+    },
+    /// Change parts of a record.
+    Patch {
+        /// The identifier.
+        identifier: Identifier,
+        /// The changes.
+        patch: Patch,
+        /// When to do it.
+        condition: Condition,
+    },
+    /// Retire an identifier.
+    Retire {
+        /// The identifier.
+        identifier: Identifier,
+        /// When to do it.
+        condition: Condition,
+    },
+    /// Make a token.
+    CreateToken(NewToken),
+    /// End a token.
+    RevokeToken {
+        /// The token's public name.
+        id: String,
+    },
+}
+
+/// When a change is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// In any case.
+    Always,
+    /// Only when the identifier is not registered (`If-None-Match: *`).
+    Absent,
+    /// Only when it is registered (`If-Match: *`).
+    Present,
+    /// Only at this version (`If-Match`).
+    Version(u64),
+}
+
+/// A key under which the outcome of a request is kept for a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, chosen by the client; 1 to 255 octets.
+    pub key: String,
+    /// SHA-256 over everything that makes the request what it is (method, identifier, conditions,
+    /// body).
+    pub request_digest: [u8; 32],
+}

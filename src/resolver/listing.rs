@@ -1,0 +1,62 @@
+//! Listing a prefix, page by page.
+
+use std::ops::ControlFlow;
+
+use super::Resolver;
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::record::Status;
+use crate::store::{Direction, RECORDS, StoreError, StoredRecord};
+
+/// A page of identifiers in canonical order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The identifiers.
+    pub records: Vec<ListedRecord>,
+    /// Where the next page begins: the last identifier of this one; none on the last page.
+    pub next: Option<String>,
+}
+
+/// An identifier in a list, with its record.
+#[derive(Clone, Debug)]
+pub struct ListedRecord {
+    /// The record.
+    pub stored: StoredRecord,
+}
+
+impl Resolver {
+    /// Up to `limit` records, active and retired, under `prefix` and the prefixes below it, behind
+    /// `after`. Blocks on the disk.
+    pub fn list(
+        &self,
+        prefix: &Prefix,
+        after: Option<&CanonicalKey>,
+        limit: usize,
+        status: Option<Status>,
+    ) -> Result<Page, StoreError> {
+        let mut range = prefix.covered_keys();
+        if let Some(after) = after {
+            let mut start = after.as_bytes().to_vec();
+            start.push(0);
+            range.start = range.start.max(start);
+        }
+        let mut records: Vec<ListedRecord> = Vec::with_capacity(limit.min(1_000));
+        let mut next = None;
+        if range.start >= range.end {
+            return Ok(Page { records, next });
+        }
+        RECORDS.scan(&*self.store, range, Direction::Forward, |_, stored| {
+            if status.is_some_and(|status| stored.record.status != status) {
+                return ControlFlow::Continue(());
+            }
+            if records.len() == limit {
+                next = records
+                    .last()
+                    .map(|last: &ListedRecord| last.stored.record.identifier.spelling().to_owned());
+                return ControlFlow::Break(());
+            }
+            records.push(ListedRecord { stored });
+            ControlFlow::Continue(())
+        })?;
+        Ok(Page { records, next })
+    }
+}

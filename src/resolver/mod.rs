@@ -1,0 +1,239 @@
+//! The read side: one question, one outcome, for every protocol.
+//!
+//! [`Resolver::resolve_hot`] answers from memory, without I/O and without waiting; what it cannot
+//! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
+//! the store.
+
+mod cache;
+mod history;
+mod listing;
+mod zones;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+pub use history::HistoryEntry;
+pub use listing::{ListedRecord, Page};
+
+use crate::access::Asker;
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::record::{Status, View, ViewKind};
+use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use cache::AnswerCache;
+use zones::Zones;
+
+/// Answers questions about identifiers and prefixes.
+pub struct Resolver {
+    store: Arc<dyn Store>,
+    zones: Zones,
+    cache: AnswerCache,
+}
+
+/// A question.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// What it is about.
+    pub subject: Subject<'a>,
+    /// Who asks.
+    pub asker: &'a Asker,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// An identifier.
+    Identifier(&'a CanonicalKey),
+    /// The identifier under `prefix` whose key has this short digest.
+    Digest {
+        /// The identifier's prefix.
+        prefix: &'a Prefix,
+        /// First 20 bytes of SHA-256 of its canonical key.
+        digest: &'a [u8; 20],
+    },
+    /// A prefix as a name of its own; never a record.
+    Prefix(&'a Prefix),
+    /// The names `_id` and `_hash` below a prefix in DNS; never a record.
+    Branch {
+        /// The prefix.
+        prefix: &'a Prefix,
+        /// Which of the two.
+        branch: Branch,
+    },
+}
+
+/// The two places below a prefix where DNS keeps identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// `_id`: suffixes of 1 to [`LABEL_OCTETS`] octets.
+    Labels,
+    /// `_hash`: longer suffixes, and `*`.
+    Digests,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The record.
+    Record(Answer),
+    /// The tombstone of a retired identifier.
+    Retired(Answer),
+    /// Nothing by that name; other names may lie below it.
+    Absent {
+        /// Whether identifiers exist below the name: it then exists in DNS, without data.
+        descendants: bool,
+    },
+    /// The name belongs to no prefix of this node.
+    NotResponsible,
+}
+
+/// A record together with how much of it the asker may see.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The record and its place in the ledger.
+    pub stored: Arc<StoredRecord>,
+    /// What the asker sees.
+    pub kind: ViewKind,
+}
+
+impl Answer {
+    /// The record as the asker sees it.
+    pub fn view(&self) -> View<'_> {
+        View { record: &self.stored.record, kind: self.kind }
+    }
+}
+
+impl Resolver {
+    /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
+    pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
+        let zones = Zones::load(&*store)?;
+        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes) })
+    }
+
+    /// The outcome, if memory alone can tell.
+    pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
+        let prefix = match lookup.subject {
+            Subject::Identifier(key) => {
+                if let Some(stored) = self.cache.find(key) {
+                    return Some(answer(stored, lookup.asker));
+                }
+                &key.prefix()
+            }
+            Subject::Digest { prefix, .. }
+            | Subject::Prefix(prefix)
+            | Subject::Branch { prefix, .. } => prefix,
+        };
+        self.zones.covering(prefix).is_none().then_some(Outcome::NotResponsible)
+    }
+
+    /// The outcome. Blocks on the disk: for the pool's threads.
+    pub fn resolve(&self, lookup: &Lookup<'_>) -> Result<Outcome, StoreError> {
+        if let Some(outcome) = self.resolve_hot(lookup) {
+            return Ok(outcome);
+        }
+        match lookup.subject {
+            Subject::Identifier(key) => self.find(key, lookup.asker),
+            Subject::Digest { prefix, digest } => {
+                let name = NameKey { prefix: prefix.clone(), digest: *digest };
+                match NAMES.get(&*self.store, &name)? {
+                    Some(key) => self.find(&key, lookup.asker),
+                    None => Ok(Outcome::Absent { descendants: false }),
+                }
+            }
+            Subject::Prefix(prefix) => {
+                let descendants = self.zones.any_at_or_below(prefix)
+                    || self.any_key(ColumnId::Records, prefix.covered_keys(), |_| true)?;
+                Ok(Outcome::Absent { descendants })
+            }
+            Subject::Branch { prefix, branch } => {
+                let descendants = self.any_in_branch(prefix, branch)?;
+                Ok(Outcome::Absent { descendants })
+            }
+        }
+    }
+
+    /// The longest of this node's prefixes that covers `prefix`: the zone the name is in.
+    pub fn zone_of(&self, prefix: &Prefix) -> Option<Arc<Prefix>> {
+        self.zones.covering(prefix)
+    }
+
+    /// This node's prefixes, in order.
+    pub fn zones(&self) -> Vec<Arc<Prefix>> {
+        self.zones.all()
+    }
+
+    /// Forgets what was remembered of changed keys; called by the registry after each commit and
+    /// before anybody is told of it.
+    pub fn forget(&self, keys: &[CanonicalKey]) {
+        keys.iter().for_each(|key| self.cache.forget(key));
+    }
+
+    /// Reads this node's prefixes again; called by the registry after they changed.
+    pub fn reload_zones(&self) -> Result<(), StoreError> {
+        self.zones.reload(&*self.store)
+    }
+
+    /// Records remembered and bytes they take, for metrics.
+    pub fn cache_figures(&self) -> (u64, u64) {
+        self.cache.figures()
+    }
+
+    fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+        let ticket = self.cache.ticket(key);
+        let Some(stored) = RECORDS.get(&*self.store, key)? else {
+            return Ok(Outcome::Absent { descendants: false });
+        };
+        let stored = Arc::new(stored);
+        self.cache.fill(key, &stored, ticket);
+        Ok(answer(stored, asker))
+    }
+
+    fn any_in_branch(&self, prefix: &Prefix, branch: Branch) -> Result<bool, StoreError> {
+        match branch {
+            Branch::Digests => {
+                let name = |digest| NameKey { prefix: prefix.clone(), digest };
+                let range = crate::store::key_bytes(&name([0; 20]))
+                    ..crate::store::key_bytes(&name([0xff; 20]));
+                self.any_key(ColumnId::Names, range, |_| true)
+            }
+            Branch::Labels => self.any_key(ColumnId::Records, prefix.own_keys(), |key| {
+                CanonicalKey::from_bytes(key).is_ok_and(|key| fits_label(key.suffix()))
+            }),
+        }
+    }
+
+    fn any_key(
+        &self,
+        column: ColumnId,
+        range: std::ops::Range<Vec<u8>>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, StoreError> {
+        let mut found = false;
+        self.store.scan(column, range, Direction::Forward, &mut |key, _| {
+            found = wanted(key);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
+    }
+}
+
+/// Whether a suffix is a DNS label of its own below `_id`; the others are below `_hash`.
+pub fn fits_label(suffix: &str) -> bool {
+    suffix.len() <= LABEL_OCTETS && suffix != "*"
+}
+
+fn answer(stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
+    let sees_all = match asker {
+        Asker::Public => false,
+        asker => asker.sees_all(&stored.record.identifier.prefix()),
+    };
+    let kind = if sees_all { ViewKind::Full } else { ViewKind::Public };
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
+    }
+}
+
+/// Most octets of a DNS label (RFC 1035 §2.3.4).
+pub const LABEL_OCTETS: usize = 63;
