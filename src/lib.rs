@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod clock;
 pub mod codec;
 pub mod identifier;
 pub mod ledger;
