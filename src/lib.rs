@@ -15,4 +15,5 @@ pub mod pool;
 pub mod record;
 pub mod registry;
 pub mod resolver;
+pub mod signing;
 pub mod store;
