@@ -7,12 +7,13 @@
 
 mod token;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest};
 
 use crate::identifier::Prefix;
-use crate::store::{Guard, Store, StoreError};
+use crate::store::{Direction, Guard, Read, Store, StoreError};
 
 /// Finds actors by their secrets.
 pub struct Access {
@@ -31,6 +32,39 @@ impl Access {
         let token = TOKENS.get(&*self.store, &digest)?;
         Ok(token.filter(|token| token.is_valid(now_ms)).map(|token| Actor { digest, token }))
     }
+
+    /// All tokens, valid or not.
+    pub fn list(&self) -> Result<Vec<Token>, StoreError> {
+        let mut tokens = Vec::new();
+        visit_tokens(&*self.store, |_, token| tokens.push(token))?;
+        Ok(tokens)
+    }
+}
+
+/// The token with this public name.
+pub fn find_token(
+    read: &(impl Read + ?Sized),
+    id: &str,
+) -> Result<Option<(TokenDigest, Token)>, StoreError> {
+    let mut found = None;
+    visit_tokens(read, |digest, token| {
+        if token.id == id {
+            found = Some((digest, token));
+        }
+    })?;
+    Ok(found)
+}
+
+/// All tokens, valid or not, in order of their digests.
+fn visit_tokens(
+    read: &(impl Read + ?Sized),
+    mut visit: impl FnMut(TokenDigest, Token),
+) -> Result<(), StoreError> {
+    let everything = Vec::new()..vec![0xff; 33];
+    TOKENS.scan(read, everything, Direction::Forward, |digest, token| {
+        visit(digest, token);
+        ControlFlow::Continue(())
+    })
 }
 
 /// Somebody who proved who they are.

@@ -60,15 +60,15 @@ pub struct NewToken {
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Read values that not everybody may read.
-    Read,
+    Read = 0,
     /// Register identifiers.
-    Register,
+    Register = 1,
     /// Change records.
-    Update,
+    Update = 2,
     /// Retire identifiers.
-    Retire,
+    Retire = 3,
     /// Make and revoke tokens, back up; counts for tokens without a prefix scope only.
-    Administer,
+    Administer = 4,
 }
 
 impl Action {

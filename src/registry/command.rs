@@ -1,7 +1,7 @@
 //! What can be asked of the registry.
 
 use crate::access::NewToken;
-use crate::identifier::Identifier;
+use crate::identifier::{CanonicalKey, Identifier};
 use crate::record::{Draft, Patch};
 
 /// A change somebody asks for.
@@ -57,6 +57,18 @@ pub enum Command {
         /// The token's public name.
         id: String,
     },
+}
+
+impl Command {
+    /// Key of the identifier the command is about.
+    pub(super) fn key(&self) -> Option<&CanonicalKey> {
+        match self {
+            Command::Put { identifier, .. }
+            | Command::Patch { identifier, .. }
+            | Command::Retire { identifier, .. } => Some(identifier.key()),
+            Command::CreateToken(_) | Command::RevokeToken { .. } => None,
+        }
+    }
 }
 
 /// When a change is to be made.

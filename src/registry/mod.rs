@@ -5,22 +5,96 @@
 //! changes and their ledger entries in one durable transaction, and then tells everybody. A
 //! conflict is not an error: the caller plans again.
 
+mod apply;
+mod check;
 mod command;
+mod entry;
+mod idempotency;
 mod plan;
+mod queue;
+mod seed;
 mod submit;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+pub use check::{CheckReport, Finding, check};
 pub use command::{Command, Condition, IdempotencyKey, Request};
-pub use plan::{Plan, Receipt};
+pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
+pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
 use crate::access::{Actor, Refusal};
+use crate::clock::Clock;
+use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
-use crate::store::StoreError;
+use crate::resolver::Resolver;
+use crate::signing::NodeKeys;
+use crate::store::{Store, StoreError};
+use queue::{Queue, Submission};
+use writer::Writer;
 
 /// The write side of a node.
-pub struct Registry {}
+pub struct Registry {
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
+    keys: Arc<NodeKeys>,
+    settings: Settings,
+    queue: Arc<Queue>,
+    ledger_size: Arc<AtomicU64>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Limits of the registry.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Most octets of an identifier that is registered.
+    pub identifier_octets: usize,
+    /// Most changes waiting for the writer; one account gets at most half.
+    pub queue_changes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS, queue_changes: 16_384 }
+    }
+}
 
 impl Registry {
+    /// Opens the write side of a seeded store and starts the writer.
+    pub fn open(
+        store: Arc<dyn Store>,
+        resolver: Arc<Resolver>,
+        keys: Arc<NodeKeys>,
+        clock: Clock,
+        settings: Settings,
+    ) -> Result<Self, RegistryError> {
+        let log = current_log(&*store)?.ok_or(RegistryError::Unseeded)?;
+        let appender = Appender::open(&*store, log, Arc::clone(&keys))?;
+        let ledger_size = Arc::new(AtomicU64::new(appender.size()));
+        let queue = Arc::new(Queue::new(settings.queue_changes));
+        let writer = Writer {
+            store: Arc::clone(&store),
+            resolver: Arc::clone(&resolver),
+            queue: Arc::clone(&queue),
+            appender,
+            clock,
+            ledger_size: Arc::clone(&ledger_size),
+            swept_ms: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
+        let writer = Mutex::new(Some(thread));
+        Ok(Self { store, resolver, keys, settings, queue, ledger_size, writer })
+    }
+
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
     pub fn plan(
         &self,
@@ -28,7 +102,7 @@ impl Registry {
         request: &Request,
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
-        todo!()
+        plan::plan(self, actor, request, now_ms)
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for
@@ -38,7 +112,10 @@ impl Registry {
         changes: Vec<Change>,
         done: Box<dyn FnOnce(Vec<Verdict>) + Send>,
     ) -> Result<(), RegistryError> {
-        todo!()
+        self.queue.push(Submission { changes, done }).map_err(|_| {
+            metrics::counter!("nameplate_registry_refused_total").increment(1);
+            RegistryError::Busy
+        })
     }
 
     /// Plans, submits and waits, again on conflict. Blocks until durable: for threads that may.
@@ -48,7 +125,8 @@ impl Registry {
         request: &Request,
         now_ms: u64,
     ) -> Result<Receipt, RegistryError> {
-        todo!()
+        let mut outcomes = self.apply_all(actor, std::slice::from_ref(request), now_ms);
+        outcomes.pop().unwrap_or(Err(RegistryError::Busy))
     }
 
     /// As [`Registry::apply`] for many requests at once, with one wait for all; outcomes in order.
@@ -59,12 +137,34 @@ impl Registry {
         requests: &[Request],
         now_ms: u64,
     ) -> Vec<Result<Receipt, RegistryError>> {
-        todo!()
+        apply::apply_all(self, actor, requests, now_ms)
     }
 
     /// Why writes have stopped; none while they work.
     pub fn stopped(&self) -> Option<String> {
-        todo!()
+        self.store.stopped()
+    }
+
+    /// Number of entries in the ledger's current log.
+    pub fn ledger_size(&self) -> u64 {
+        self.ledger_size.load(Ordering::Acquire)
+    }
+
+    /// Writes what is queued, signs a last checkpoint and ends the writer. Blocks.
+    pub fn close(&self) {
+        self.queue.close();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer panicked");
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -97,12 +197,17 @@ pub enum RegistryError {
         version: u64,
     },
     /// `If-Match` and another version is there.
-    #[error("{identifier} is at version {found:?}, not at {wanted}: read it again and retry")]
+    #[error(
+        "{identifier} is {}, not {}: read it again and retry",
+        found.map_or("not registered".into(), |version| format!("at version {version}")),
+        wanted.map_or("registered".into(), |version| format!("at version {version}")),
+    )]
     VersionMismatch {
         /// The identifier.
         identifier: String,
         /// The version asked for.
-        wanted: u64,
+        /// None stands for any version.
+        wanted: Option<u64>,
         /// The version found; none when it does not exist.
         found: Option<u64>,
     },
@@ -115,6 +220,18 @@ pub enum RegistryError {
     /// The idempotency key was used for another body.
     #[error("idempotency key {0:?} was used for a different request: choose a new key")]
     IdempotencyReuse(String),
+    /// A token's secret is too short.
+    #[error("a token's secret needs at least {MIN_SECRET_OCTETS} characters")]
+    WeakSecret,
+    /// A token with this secret exists.
+    #[error("a token with this secret exists, or existed, by the name {0}: choose another secret")]
+    TokenExists(String),
+    /// The store was never seeded.
+    #[error("the store holds no ledger: start the node once with `nameplate serve`")]
+    Unseeded,
+    /// The ledger cannot go on.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The writer's queue is full.
     #[error("the node is busy: try again in a moment")]
     Busy,

@@ -1,0 +1,304 @@
+//! The check of a whole store: every row decodes, every index leads somewhere, and the ledger
+//! proves every row and is proved by its tiles and checkpoint.
+//!
+//! Faults are collected, not thrown: an operator wants to know all of them at once. Memory is
+//! bounded by [`MAX_FINDINGS`], not by the store.
+
+use std::ops::ControlFlow;
+
+use super::entry::record_entry;
+use super::idempotency::IDEMPOTENCY;
+use crate::access::TOKENS;
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::ledger::{
+    BODIES, Entry, EntryKind, JOURNAL, JournalKey, JournalRow, Position, body_commitment, logs,
+    subject_of_prefix, verify_log,
+};
+use crate::resolver::fits_label;
+use crate::signing::NodeKeys;
+use crate::store::{
+    Column, ColumnId, Direction, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row, StoreError,
+    StoredRecord, VERSIONS, VersionKey,
+};
+
+/// What a check found.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct CheckReport {
+    /// Rows looked at, by column.
+    pub rows: std::collections::BTreeMap<&'static str, u64>,
+    /// Entries of all logs.
+    pub ledger_entries: u64,
+    /// The first [`MAX_FINDINGS`] faults.
+    pub findings: Vec<Finding>,
+    /// How many faults there are in all.
+    pub faults: u64,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// Column it is in.
+    pub column: &'static str,
+    /// Where in the column, readable.
+    pub place: String,
+    /// What is wrong.
+    pub fault: String,
+}
+
+/// Walks every column of a consistent view; `progress` is told the rows done so far.
+pub fn check(
+    read: &dyn Read,
+    keys: &NodeKeys,
+    progress: &mut dyn FnMut(u64),
+) -> Result<CheckReport, StoreError> {
+    let mut checking = Checking { read, keys, progress, report: CheckReport::default(), done: 0 };
+    checking.records()?;
+    checking.versions()?;
+    checking.names()?;
+    checking.prefixes()?;
+    checking.tokens()?;
+    checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.ledger()?;
+    Ok(checking.report)
+}
+
+struct Checking<'a> {
+    read: &'a dyn Read,
+    keys: &'a NodeKeys,
+    progress: &'a mut dyn FnMut(u64),
+    report: CheckReport,
+    done: u64,
+}
+
+impl Checking<'_> {
+    fn records(&mut self) -> Result<(), StoreError> {
+        self.walk(&RECORDS, |checking, key, stored| {
+            checking.record(RECORDS.id(), key, stored)?;
+            let key = stored.record.identifier.key();
+            if !fits_label(key.suffix()) {
+                let name = NameKey { prefix: key.prefix(), digest: key.short_digest() };
+                if NAMES.get(checking.read, &name)?.as_ref() != Some(key) {
+                    checking.fault(RECORDS.id(), key.text(), "its row in names is missing");
+                }
+            }
+            // The version before it must be there, and by the walk over versions all before that.
+            if stored.record.version > 1 {
+                let before = VersionKey { key: key.clone(), version: stored.record.version - 1 };
+                if VERSIONS.get(checking.read, &before)?.is_none() {
+                    checking.fault(RECORDS.id(), key.text(), "the version before it is missing");
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn versions(&mut self) -> Result<(), StoreError> {
+        self.walk(&VERSIONS, |checking, key, stored| {
+            checking.record(VERSIONS.id(), &key.key, stored)?;
+            let place = || format!("{} version {}", key.key.text(), key.version);
+            if stored.record.version != key.version {
+                checking.fault(VERSIONS.id(), &place(), "holds another version");
+            }
+            let latest = RECORDS.get(checking.read, &key.key)?;
+            if latest.is_none_or(|latest| latest.record.version <= key.version) {
+                checking.fault(VERSIONS.id(), &place(), "no later version in records");
+            }
+            if key.version > 1 {
+                let before = VersionKey { key: key.key.clone(), version: key.version - 1 };
+                if VERSIONS.get(checking.read, &before)?.is_none() {
+                    checking.fault(VERSIONS.id(), &place(), "the version before it is missing");
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// A record in either column: its key and its ledger entry.
+    fn record(
+        &mut self,
+        column: ColumnId,
+        key: &CanonicalKey,
+        stored: &StoredRecord,
+    ) -> Result<(), StoreError> {
+        if stored.record.identifier.key() != key {
+            self.fault(column, key.text(), "holds the record of another identifier");
+        }
+        let entry = record_entry(self.keys, &stored.record);
+        self.entry(column, key.text(), stored.position, &entry, key.as_bytes())
+    }
+
+    /// That the journal has `entry` about `subject` at `position`.
+    fn entry(
+        &mut self,
+        column: ColumnId,
+        place: &str,
+        position: Position,
+        entry: &Entry,
+        subject: &[u8],
+    ) -> Result<(), StoreError> {
+        let key = JournalKey::from(position);
+        match JOURNAL.get(self.read, &key)? {
+            None => self.fault(column, place, "its ledger entry is missing"),
+            Some(row) if row.entry != *entry || row.subject != subject => {
+                let at = format!("log {} index {}", position.log, position.index);
+                self.fault(column, place, &format!("its ledger entry ({at}) commits to other data"));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn names(&mut self) -> Result<(), StoreError> {
+        self.walk(&NAMES, |checking, name, key| {
+            if name.digest != key.short_digest() || name.prefix != Prefix::from(key) {
+                checking.fault(NAMES.id(), key.text(), "stands under another identifier's digest");
+            }
+            if RECORDS.get(checking.read, key)?.is_none() {
+                checking.fault(NAMES.id(), key.text(), "leads to no record");
+            }
+            Ok(())
+        })
+    }
+
+    fn prefixes(&mut self) -> Result<(), StoreError> {
+        self.walk(&PREFIXES, |checking, prefix, stored| {
+            let key = JournalKey::from(stored.position);
+            let row = JOURNAL.get(checking.read, &key)?;
+            let subject = subject_of_prefix(prefix);
+            let proved = row.is_some_and(|row| {
+                row.entry.kind == EntryKind::Prefix
+                    && row.entry.version == stored.version
+                    && row.subject == subject
+            });
+            if !proved {
+                let fault = "its ledger entry is missing or about something else";
+                checking.fault(PREFIXES.id(), prefix.as_str(), fault);
+            }
+            Ok(())
+        })
+    }
+
+    fn tokens(&mut self) -> Result<(), StoreError> {
+        self.walk(&TOKENS, |checking, digest, token| {
+            if digest.id() != token.id {
+                checking.fault(TOKENS.id(), &token.id, "stands under another token's digest");
+            }
+            Ok(())
+        })
+    }
+
+    fn ledger(&mut self) -> Result<(), StoreError> {
+        for log in logs(self.read)? {
+            let mut visited: Vec<(String, &'static str)> = Vec::new();
+            let (read, keys) = (self.read, self.keys);
+            let (mut done, mut failure) = (self.done, None);
+            let progress = &mut *self.progress;
+            let report = verify_log(read, &log, &mut |position, row| {
+                done += 1;
+                if done.is_multiple_of(PROGRESS_ROWS) {
+                    progress(done);
+                }
+                match fault_of_entry(read, keys, position, row) {
+                    Ok(Some(fault)) if visited.len() < MAX_FINDINGS => {
+                        visited.push((format!("log {} index {}", log.id, position.index), fault));
+                    }
+                    Ok(_) => {}
+                    Err(error) => failure = Some(error),
+                }
+            })?;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+            self.done = done;
+            self.report.ledger_entries += report.size;
+            *self.report.rows.entry(ColumnId::Journal.name()).or_default() += report.size;
+            for (place, fault) in visited {
+                self.fault(ColumnId::Journal, &place, fault);
+            }
+            for finding in report.findings {
+                self.fault(finding.column, &finding.place, &finding.fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes every row of a column and looks at those that decode.
+    fn walk<K: Key, R: Row>(
+        &mut self,
+        column: &Column<K, R>,
+        mut look: impl FnMut(&mut Self, &K, &R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut failure = None;
+        let everything = Vec::new()..vec![0xff; 2_100];
+        let read = self.read;
+        read.scan(column.id(), everything, Direction::Forward, &mut |key, row| {
+            self.done += 1;
+            if self.done.is_multiple_of(PROGRESS_ROWS) {
+                (self.progress)(self.done);
+            }
+            *self.report.rows.entry(column.id().name()).or_default() += 1;
+            let decoded =
+                column.decode_key(key).and_then(|typed| Ok((typed, column.decode(key, row)?)));
+            let looked = match decoded {
+                Ok((key, row)) => look(self, &key, &row),
+                Err(error) => {
+                    let place = data_encoding::HEXLOWER.encode(key);
+                    self.fault(column.id(), &place, &error.to_string());
+                    Ok(())
+                }
+            };
+            match looked {
+                Ok(()) => ControlFlow::Continue(()),
+                // Rows met on the way may be corrupt too; their own column's walk reports them.
+                Err(StoreError::Corrupt { .. }) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn fault(&mut self, column: ColumnId, place: &str, fault: &str) {
+        self.report.faults += 1;
+        if self.report.findings.len() < MAX_FINDINGS {
+            let (column, place) = (column.name(), place.to_owned());
+            self.report.findings.push(Finding { column, place, fault: fault.to_owned() });
+        }
+    }
+}
+
+/// What is wrong with a journal row seen from the ledger's side.
+fn fault_of_entry(
+    read: &dyn Read,
+    keys: &NodeKeys,
+    position: Position,
+    row: &JournalRow,
+) -> Result<Option<&'static str>, StoreError> {
+    if matches!(row.entry.kind, EntryKind::Put | EntryKind::Retire) {
+        let Ok(key) = CanonicalKey::from_bytes(&row.subject) else {
+            return Ok(Some("its subject is no identifier"));
+        };
+        let latest = RECORDS.get(read, &key)?;
+        let stored = match latest.filter(|latest| latest.record.version == row.entry.version) {
+            Some(latest) => Some(latest),
+            None => VERSIONS.get(read, &VersionKey { key, version: row.entry.version })?,
+        };
+        let here = stored.is_some_and(|stored| stored.position == position);
+        return Ok((!here).then_some("the version it records is missing"));
+    }
+    let Some(kept) = BODIES.get(read, &JournalKey::from(position))? else {
+        return Ok(Some("its body is missing"));
+    };
+    let (salt, entry) = (&keys.salt, &row.entry);
+    let commitment =
+        body_commitment(salt, &row.subject, entry.version, &kept.meta, &kept.body);
+    Ok((commitment != entry.commitment).then_some("its body is not what it commits to"))
+}
+
+/// Most faults that are listed; all are counted.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// Rows between two reports of progress.
+const PROGRESS_ROWS: u64 = 10_000;

@@ -1,0 +1,190 @@
+//! Outcomes of idempotent requests, kept for a day.
+//!
+//! Rows are grouped by the day they were written on, so that yesterday's are found and older ones
+//! are dropped as one range. The outcome is stored in the same transaction as the change.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::{IdempotencyKey, Receipt, RegistryError};
+use crate::codec::{Corrupt, Reader, Writer};
+use crate::identifier::CanonicalKey;
+use crate::store::{
+    Column, ColumnId, Direction, Guard, Key, RECORDS, Read, Row, Store, StoreError, Transaction,
+    VERSIONS, VersionKey,
+};
+
+/// Day, account and key -> outcome.
+pub(super) const IDEMPOTENCY: Column<RepetitionKey, StoredOutcome> =
+    Column::new(ColumnId::Idempotency);
+
+/// A request's place among the outcomes.
+pub(super) struct Repetition {
+    key: RepetitionKey,
+    request_digest: [u8; 32],
+    now_ms: u64,
+}
+
+impl Repetition {
+    pub(super) fn new(account: &str, key: &IdempotencyKey, now_ms: u64) -> Self {
+        let day = u32::try_from(now_ms / DAY_MS).unwrap_or(u32::MAX);
+        Self {
+            key: RepetitionKey { day, account: account.to_owned(), key: key.key.clone() },
+            request_digest: key.request_digest,
+            now_ms,
+        }
+    }
+
+    /// What came of the request when it was made before; none when it was not, within a day.
+    pub(super) fn find(&self, read: &dyn Read) -> Result<Option<Receipt>, RegistryError> {
+        for day in [self.key.day, self.key.day.saturating_sub(1)] {
+            let key = RepetitionKey { day, ..self.key.clone() };
+            let Some(stored) = IDEMPOTENCY.get(read, &key)? else { continue };
+            if self.now_ms.saturating_sub(stored.time_ms) >= DAY_MS {
+                continue;
+            }
+            if stored.request_digest != self.request_digest {
+                return Err(RegistryError::IdempotencyReuse(key.key));
+            }
+            return Ok(Some(stored.outcome.receipt(read)?));
+        }
+        Ok(None)
+    }
+
+    pub(super) fn guard(&self) -> Guard {
+        IDEMPOTENCY.guard(&self.key)
+    }
+
+    pub(super) fn write(&self, transaction: &mut dyn Transaction, outcome: &Outcome) {
+        let stored = StoredOutcome {
+            request_digest: self.request_digest,
+            time_ms: self.now_ms,
+            outcome: outcome.clone(),
+        };
+        IDEMPOTENCY.put(transaction, &self.key, &stored);
+    }
+}
+
+/// Removes up to [`SWEEP_ROWS`] outcomes that nobody can ask for any more; how many there were.
+pub(super) fn sweep(store: &dyn Store, now_ms: u64) -> Result<usize, StoreError> {
+    let today = u32::try_from(now_ms / DAY_MS).unwrap_or(u32::MAX);
+    let range = Vec::new()..today.saturating_sub(1).to_be_bytes().to_vec();
+    let mut old: Vec<Vec<u8>> = Vec::new();
+    store.scan(ColumnId::Idempotency, range, Direction::Forward, &mut |key, _| {
+        old.push(key.to_vec());
+        if old.len() < SWEEP_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if !old.is_empty() {
+        let mut transaction = store.begin();
+        old.iter().for_each(|key| transaction.delete(ColumnId::Idempotency, key));
+        transaction.commit()?;
+    }
+    Ok(old.len())
+}
+
+/// What came of a request, as little as is needed to say it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    key: CanonicalKey,
+    version: u64,
+    created: bool,
+    changed: bool,
+}
+
+impl Outcome {
+    /// The outcome a receipt tells of; requests about tokens and prefixes carry no key.
+    pub(super) fn of(receipt: &Receipt) -> Self {
+        match receipt {
+            Receipt::Record { stored, created, changed } => Self {
+                key: stored.record.identifier.key().clone(),
+                version: stored.record.version,
+                created: *created,
+                changed: *changed,
+            },
+            Receipt::Token { .. } | Receipt::Prefix { .. } => {
+                unreachable!("only requests about records take an idempotency key")
+            }
+        }
+    }
+
+    fn receipt(&self, read: &dyn Read) -> Result<Receipt, RegistryError> {
+        let latest = RECORDS.get(read, &self.key)?;
+        let stored = match latest.filter(|latest| latest.record.version == self.version) {
+            Some(latest) => Some(latest),
+            None => {
+                VERSIONS.get(read, &VersionKey { key: self.key.clone(), version: self.version })?
+            }
+        };
+        let stored = stored.ok_or_else(|| RegistryError::Absent(self.key.text().to_owned()))?;
+        Ok(Receipt::Record {
+            stored: Arc::new(stored),
+            created: self.created,
+            changed: self.changed,
+        })
+    }
+}
+
+/// Key of [`IDEMPOTENCY`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RepetitionKey {
+    day: u32,
+    account: String,
+    key: String,
+}
+
+impl Key for RepetitionKey {
+    fn write_key(&self, writer: &mut Writer) {
+        writer.u32(self.day).short_text(&self.account).short_text(&self.key);
+    }
+
+    fn read_key(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut reader = Reader::new(bytes);
+        let day = reader.u32("day")?;
+        let account = reader.short_text("account")?.to_owned();
+        let key = reader.short_text("idempotency key")?.to_owned();
+        reader.finish("idempotency key")?;
+        Ok(Self { day, account, key })
+    }
+}
+
+/// Row of [`IDEMPOTENCY`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredOutcome {
+    request_digest: [u8; 32],
+    time_ms: u64,
+    outcome: Outcome,
+}
+
+impl Row for StoredOutcome {
+    fn write_row(&self, writer: &mut Writer) {
+        let Outcome { key, version, created, changed } = &self.outcome;
+        writer.u8(OUTCOME_FORMAT).raw(&self.request_digest).varint(self.time_ms);
+        writer.u8(u8::from(*created) | u8::from(*changed) << 1).varint(*version);
+        writer.raw(key.as_bytes());
+    }
+
+    fn read_row(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        if reader.u8("outcome format")? != OUTCOME_FORMAT {
+            return Err(Corrupt::Format("outcome format"));
+        }
+        let request_digest = reader.array("request digest")?;
+        let time_ms = reader.varint("time")?;
+        let flags = reader.u8("outcome flags")?;
+        if flags > 3 {
+            return Err(Corrupt::Range("outcome flags"));
+        }
+        let version = reader.varint("version")?;
+        let key = CanonicalKey::from_bytes(reader.rest())?;
+        let outcome = Outcome { key, version, created: flags & 1 != 0, changed: flags & 2 != 0 };
+        Ok(Self { request_digest, time_ms, outcome })
+    }
+}
+
+/// How long an outcome is kept, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most rows removed in one transaction.
+const SWEEP_ROWS: usize = 4_096;
+
+/// Number of the outcome's disk format.
+const OUTCOME_FORMAT: u8 = 1;

@@ -1,0 +1,150 @@
+//! The one writer: many changes, one transaction, one sync.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::{Queue, Submission, Taken};
+use super::submit::Verdict;
+use super::{Receipt, RegistryError, idempotency};
+use crate::clock::Clock;
+use crate::identifier::CanonicalKey;
+use crate::ledger::Appender;
+use crate::resolver::Resolver;
+use crate::store::{Store, StoreError, Transaction};
+
+/// The writer's own things; moves into its thread.
+pub(super) struct Writer {
+    pub store: Arc<dyn Store>,
+    pub resolver: Arc<Resolver>,
+    pub queue: Arc<Queue>,
+    pub appender: Appender,
+    pub clock: Clock,
+    pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
+    pub swept_ms: u64,
+}
+
+impl Writer {
+    /// Writes until the queue is closed and empty, then signs a last checkpoint.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.queue.take(BATCH_CHANGES, BATCH_BYTES, CHECKPOINT_PATIENCE) {
+                Taken::Batch(batch) => self.commit(batch, false),
+                Taken::Closed => return self.commit(Vec::new(), true),
+            }
+            self.sweep();
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Submission>, last: bool) {
+        let now_ms = self.clock.now_ms();
+        if self.store.stopped().is_some() {
+            return self.refuse(batch);
+        }
+        let store = Arc::clone(&self.store);
+        let mut transaction = store.begin();
+        let mut told = Vec::with_capacity(batch.len());
+        let mut touched = Touched::default();
+        for Submission { changes, done } in batch {
+            let verdicts = changes.into_iter().map(|change| {
+                if !transaction.admit(change.read_at, &change.guards) {
+                    return Verdict::Conflict;
+                }
+                let receipt = change.write(&mut *transaction, &mut self.appender);
+                touched.add(&receipt);
+                Verdict::Committed(receipt)
+            });
+            told.push((verdicts.collect::<Vec<_>>(), done));
+        }
+        if last || self.appender.checkpoint_due(now_ms) {
+            self.appender.write_checkpoint(&mut *transaction, now_ms);
+        }
+        let outcome = self.finish(transaction, &touched);
+        for (verdicts, done) in told {
+            done(match &outcome {
+                Ok(()) => verdicts,
+                Err(error) => verdicts.into_iter().map(|verdict| verdict.failed(error)).collect(),
+            });
+        }
+    }
+
+    /// Commits, and makes everybody forget what changed before anybody is told.
+    fn finish(
+        &self,
+        transaction: Box<dyn Transaction + '_>,
+        touched: &Touched,
+    ) -> Result<(), StoreError> {
+        let started = std::time::Instant::now();
+        transaction.commit().inspect_err(|error| tracing::error!(%error, "writes have stopped"))?;
+        metrics::histogram!("nameplate_registry_commit_seconds").record(started.elapsed());
+        metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
+        self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
+        self.resolver.forget(&touched.keys);
+        if touched.zones && let Err(error) = self.resolver.reload_zones() {
+            tracing::error!(%error, "the node's prefixes could not be read again");
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, batch: Vec<Submission>) {
+        let reason = StoreError::Stopped(self.store.stopped().unwrap_or_default());
+        for Submission { changes, done } in batch {
+            done(changes.iter().map(|_| Verdict::Failed(reason.clone().into())).collect());
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now_ms = self.clock.now_ms();
+        if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS || self.store.stopped().is_some()
+        {
+            return;
+        }
+        self.swept_ms = now_ms;
+        if let Err(error) = idempotency::sweep(&*self.store, now_ms) {
+            tracing::error!(%error, "old outcomes of idempotent requests could not be removed");
+        }
+    }
+}
+
+/// What a transaction touches and others remember.
+#[derive(Default)]
+struct Touched {
+    keys: Vec<CanonicalKey>,
+    zones: bool,
+    count: u64,
+}
+
+impl Touched {
+    fn add(&mut self, receipt: &Receipt) {
+        match receipt {
+            Receipt::Record { changed: false, .. } => return,
+            Receipt::Record { stored, .. } => {
+                self.keys.push(stored.record.identifier.key().clone());
+            }
+            Receipt::Prefix { .. } => self.zones = true,
+            Receipt::Token { .. } => {}
+        }
+        self.count += 1;
+    }
+}
+
+impl Verdict {
+    /// The verdict when the transaction was lost.
+    fn failed(self, error: &StoreError) -> Self {
+        match self {
+            Verdict::Committed(_) => Verdict::Failed(RegistryError::Store(error.clone())),
+            Verdict::Conflict | Verdict::Failed(_) => self,
+        }
+    }
+}
+
+/// Most changes in one transaction.
+const BATCH_CHANGES: usize = 4_096;
+
+/// Most bytes in one transaction, roughly.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long the writer waits for work before it sees whether a checkpoint is due.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How often outcomes of idempotent requests are swept, in milliseconds.
+const SWEEP_INTERVAL_MS: u64 = 10 * 60 * 1_000;
