@@ -1,0 +1,260 @@
+//! The registry over a store in memory.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::access::{Access, Action, Actions, NewToken};
+use crate::identifier::{Identifier, Prefix};
+use crate::record::{Draft, Patch, Status};
+use crate::store::{MemoryStore, StoredRecord};
+
+struct Fixture {
+    registry: Arc<Registry>,
+    access: Access,
+    store: Arc<dyn Store>,
+    keys: Arc<NodeKeys>,
+    admin: Actor,
+}
+
+const NOW_MS: u64 = 1_767_225_600_000;
+const ADMIN_SECRET: &str = "a secret of the administrator";
+
+fn fixture() -> Fixture {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let keys = Arc::new(NodeKeys::from_seeds(&[1; 32], [2; 32]));
+    let first = Seed {
+        origin: "node.example".into(),
+        prefixes: vec![Prefix::parse("88.118").unwrap()],
+        token: new_token(ADMIN_SECRET, "admin", Actions::all(), None),
+    };
+    assert!(seed(&*store, &keys, &first, NOW_MS).unwrap());
+    assert!(!seed(&*store, &keys, &first, NOW_MS).unwrap(), "a node is seeded once");
+    let resolver = Arc::new(Resolver::open(Arc::clone(&store), 1 << 20).unwrap());
+    let clock = Clock::fixed(NOW_MS);
+    let settings = Settings::default();
+    let registry =
+        Registry::open(Arc::clone(&store), resolver, Arc::clone(&keys), clock, settings).unwrap();
+    let access = Access::new(Arc::clone(&store));
+    let admin = access.authenticate(ADMIN_SECRET, NOW_MS).unwrap().unwrap();
+    Fixture { registry: Arc::new(registry), access, store, keys, admin }
+}
+
+fn new_token(
+    secret: &str,
+    account: &str,
+    actions: Actions,
+    prefixes: Option<Vec<Prefix>>,
+) -> NewToken {
+    NewToken { secret: secret.into(), account: account.into(), actions, prefixes, expires_ms: None }
+}
+
+fn put(identifier: &str, body: &str, condition: Condition) -> Request {
+    let identifier = Identifier::parse(identifier).unwrap();
+    let draft = Draft::from_json(body.as_bytes()).unwrap();
+    Request::new(Command::Put { identifier, draft, condition })
+}
+
+fn retire(identifier: &str) -> Request {
+    let identifier = Identifier::parse(identifier).unwrap();
+    Request::new(Command::Retire { identifier, condition: Condition::Always })
+}
+
+impl Fixture {
+    fn apply(&self, request: &Request) -> Result<Receipt, RegistryError> {
+        self.registry.apply(&self.admin, request, NOW_MS)
+    }
+
+    fn stored(&self, request: &Request) -> (Arc<StoredRecord>, bool, bool) {
+        match self.apply(request).unwrap() {
+            Receipt::Record { stored, created, changed } => (stored, created, changed),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check(&self) -> CheckReport {
+        self.registry.close();
+        check(&*self.store.snapshot(), &self.keys, &mut |_| {}).unwrap()
+    }
+}
+
+const P100: &str = r#"{"attributes":{"model":"P-100","phases":3}}"#;
+const P200: &str = r#"{"attributes":{"model":"P-200","colour":"red"}}"#;
+
+#[test]
+fn conditions_decide() {
+    let node = fixture();
+    let absent = node.apply(&put("88.118.8/X", P100, Condition::Version(1)));
+    assert!(matches!(absent, Err(RegistryError::VersionMismatch { found: None, .. })));
+    let (stored, created, _) = node.stored(&put("88.118.8/x", P100, Condition::Absent));
+    assert!(created && stored.record.version == 1);
+    let again = node.apply(&put("88.118.8/X", P100, Condition::Absent));
+    assert!(matches!(again, Err(RegistryError::Exists { version: 1, .. })));
+    let (stored, created, changed) = node.stored(&put("88.118.8/X", P200, Condition::Version(1)));
+    assert!(!created && changed && stored.record.version == 2);
+    assert_eq!(stored.record.identifier.spelling(), "88.118.8/x", "the first spelling is kept");
+    let stale = node.apply(&put("88.118.8/X", P100, Condition::Version(1)));
+    assert!(matches!(stale, Err(RegistryError::VersionMismatch { found: Some(2), .. })));
+}
+
+#[test]
+fn what_is_there_already_changes_nothing() {
+    let node = fixture();
+    let (first, ..) = node.stored(&put("88.118/1", P100, Condition::Always));
+    let (second, created, changed) = node.stored(&put("88.118/1", P100, Condition::Always));
+    assert_eq!(first.position, second.position);
+    assert!(!created && !changed);
+}
+
+#[test]
+fn attributes_keep_their_index() {
+    let node = fixture();
+    node.stored(&put("88.118/1", P100, Condition::Always));
+    let (stored, ..) = node.stored(&put("88.118/1", P200, Condition::Always));
+    let indexes: Vec<_> =
+        stored.record.values.iter().map(|value| (value.kind.as_str(), value.index)).collect();
+    assert_eq!(indexes, [("model", 2_000), ("colour", 2_002)]);
+}
+
+#[test]
+fn patches_touch_what_they_name() {
+    let node = fixture();
+    node.stored(&put("88.118/1", P100, Condition::Always));
+    let patch = r#"{"attributes":{"model":null,"weight":"1.50"},"values":[{"type":"EMAIL","data":"a@b"}]}"#;
+    let (stored, ..) = node.stored(&Request::new(Command::Patch {
+        identifier: Identifier::parse("88.118/1").unwrap(),
+        patch: Patch::from_json(patch.as_bytes()).unwrap(),
+        condition: Condition::Version(1),
+    }));
+    let kinds: Vec<_> = stored.record.values.iter().map(|value| value.kind.as_str()).collect();
+    assert_eq!(kinds, ["EMAIL", "phases", "weight"].map(|kind| kind), "{kinds:?}");
+}
+
+#[test]
+fn retired_identifiers_never_come_back() {
+    let node = fixture();
+    node.stored(&put("88.118/1", P100, Condition::Always));
+    let (stored, ..) = node.stored(&retire("88.118/1"));
+    assert_eq!((stored.record.status, stored.record.version), (Status::Retired, 2));
+    let (_, _, changed) = node.stored(&retire("88.118/1"));
+    assert!(!changed);
+    let back = node.apply(&put("88.118/1", P100, Condition::Always));
+    assert!(matches!(back, Err(RegistryError::Retired(_))));
+    assert!(matches!(node.apply(&retire("88.118/2")), Err(RegistryError::Absent(_))));
+}
+
+#[test]
+fn repetitions_say_what_was_said_first() {
+    let node = fixture();
+    let keyed = |body: &str, digest: u8| {
+        let key = IdempotencyKey { key: "k".into(), request_digest: [digest; 32] };
+        Request { idempotency: Some(key), ..put("88.118/1", body, Condition::Always) }
+    };
+    let (first, created, _) = node.stored(&keyed(P100, 1));
+    node.stored(&put("88.118/1", P200, Condition::Always));
+    let (again, created_again, _) = node.stored(&keyed(P100, 1));
+    assert_eq!((first, created), (again, created_again));
+    assert!(matches!(node.apply(&keyed(P200, 2)), Err(RegistryError::IdempotencyReuse(_))));
+}
+
+#[test]
+fn tokens_reach_as_far_as_their_scope_and_stop_at_once() {
+    let node = fixture();
+    let scope = Some(vec![Prefix::parse("88.118.8").unwrap()]);
+    let actions = [Action::Register].into_iter().collect();
+    let token = new_token("secret of acme, long enough", "acme", actions, scope);
+    node.apply(&Request::new(Command::CreateToken(token))).unwrap();
+    let acme = node.access.authenticate("secret of acme, long enough", NOW_MS).unwrap().unwrap();
+    let apply = |request: &Request| node.registry.apply(&acme, request, NOW_MS);
+    apply(&put("88.118.8.1/1", P100, Condition::Always)).unwrap();
+    let refused = |request: &Request| matches!(apply(request), Err(RegistryError::Refused(_)));
+    assert!(refused(&put("88.118.80/1", P100, Condition::Always)), "another prefix");
+    assert!(refused(&put("88.118.8.1/1", P200, Condition::Always)), "no right to update");
+    assert!(refused(&retire("88.118.8.1/1")));
+    assert!(refused(&Request::new(Command::RevokeToken { id: "x".into() })));
+
+    // The plan was made while the token was good; the change must not pass after it ended.
+    let plan = node.registry.plan(&acme, &put("88.118.8/9", P100, Condition::Always), NOW_MS);
+    let Ok(Plan::Change(change)) = plan else { panic!() };
+    let id = node.access.list().unwrap().into_iter().find(|token| token.account == "acme");
+    let id = id.unwrap().id;
+    node.apply(&Request::new(Command::RevokeToken { id })).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let done = Box::new(move |verdicts: Vec<Verdict>| send.send(verdicts).unwrap());
+    node.registry.submit(vec![*change], done).unwrap();
+    assert!(matches!(receive.recv().unwrap()[..], [Verdict::Conflict]));
+    assert!(node.access.authenticate("secret of acme, long enough", NOW_MS).unwrap().is_none());
+}
+
+#[test]
+fn foreign_prefixes_are_not_served() {
+    let node = fixture();
+    let foreign = node.apply(&put("20.500/1", P100, Condition::Always));
+    assert!(matches!(foreign, Err(RegistryError::NotResponsible(_))));
+}
+
+#[test]
+fn a_batch_sees_itself() {
+    let node = fixture();
+    let requests = [
+        put("88.118/1", P100, Condition::Absent),
+        put("88.118/1", P200, Condition::Version(1)),
+        put("88.118/1", P200, Condition::Absent),
+        put("88.118/2", P100, Condition::Absent),
+    ];
+    let outcomes = node.registry.apply_all(&node.admin, &requests, NOW_MS);
+    assert!(outcomes[0].is_ok() && outcomes[1].is_ok() && outcomes[3].is_ok(), "{outcomes:?}");
+    assert!(matches!(outcomes[2], Err(RegistryError::Exists { version: 2, .. })), "{outcomes:?}");
+}
+
+#[test]
+fn concurrent_writers_lose_nothing_and_the_store_checks() {
+    let node = fixture();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let node = &node;
+            scope.spawn(move || {
+                for round in 0..50 {
+                    let body = format!(r#"{{"attributes":{{"by":{writer},"round":{round}}}}}"#);
+                    node.stored(&put("88.118/shared", &body, Condition::Always));
+                    let own = format!("88.118/{writer}-{}", "long".repeat(round));
+                    node.stored(&put(&own, &body, Condition::Absent));
+                }
+            });
+        }
+    });
+    let (shared, ..) = node.stored(&put("88.118/shared", P100, Condition::Always));
+    assert_eq!(shared.record.version, 8 * 50 + 1, "every change made a version");
+    let report = node.check();
+    assert_eq!(report.findings, []);
+    assert_eq!(report.rows["records"], 8 * 50 + 1);
+    // A prefix and a token came first.
+    assert_eq!(report.ledger_entries, 2 + 8 * 50 * 2 + 1);
+}
+
+#[test]
+fn a_check_finds_what_was_tampered_with() {
+    let node = fixture();
+    let (stored, ..) = node.stored(&put("88.118/1", P100, Condition::Always));
+    node.stored(&put("88.118/1", P200, Condition::Always));
+    node.registry.close();
+    let mut forged = StoredRecord::clone(&stored);
+    forged.record.values[0].data = b"P-999".to_vec();
+    let mut transaction = node.store.begin();
+    let key = crate::store::VersionKey { key: forged.record.identifier.key().clone(), version: 1 };
+    crate::store::VERSIONS.put(&mut *transaction, &key, &forged);
+    transaction.commit().unwrap();
+    let report = check(&*node.store.snapshot(), &node.keys, &mut |_| {}).unwrap();
+    let faults: Vec<_> = report.findings.iter().map(|finding| finding.fault.as_str()).collect();
+    assert!(faults[0].contains("commits to other data"), "{faults:?}");
+}
+
+#[test]
+fn a_new_generation_says_where_the_old_one_stood() {
+    let node = fixture();
+    node.stored(&put("88.118/1", P100, Condition::Always));
+    node.registry.close();
+    let log = begin_generation(&*node.store, &node.keys, NOW_MS).unwrap();
+    assert_eq!((log.generation, log.origin.as_str()), (2, "node.example/log/2"));
+    let report = check(&*node.store.snapshot(), &node.keys, &mut |_| {}).unwrap();
+    assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
+}
