@@ -141,7 +141,11 @@ impl Checking<'_> {
             None => self.fault(column, place, "its ledger entry is missing"),
             Some(row) if row.entry != *entry || row.subject != subject => {
                 let at = format!("log {} index {}", position.log, position.index);
-                self.fault(column, place, &format!("its ledger entry ({at}) commits to other data"));
+                self.fault(
+                    column,
+                    place,
+                    &format!("its ledger entry ({at}) commits to other data"),
+                );
             }
             Some(_) => {}
         }
@@ -292,8 +296,7 @@ fn fault_of_entry(
         return Ok(Some("its body is missing"));
     };
     let (salt, entry) = (&keys.salt, &row.entry);
-    let commitment =
-        body_commitment(salt, &row.subject, entry.version, &kept.meta, &kept.body);
+    let commitment = body_commitment(salt, &row.subject, entry.version, &kept.meta, &kept.body);
     Ok((commitment != entry.commitment).then_some("its body is not what it commits to"))
 }
 

@@ -69,10 +69,8 @@ pub(super) fn plan(
     now_ms: u64,
 ) -> Result<Plan, RegistryError> {
     let read_at = registry.store.read_point();
-    let repetition = request
-        .idempotency
-        .as_ref()
-        .map(|key| Repetition::new(actor.account(), key, now_ms));
+    let repetition =
+        request.idempotency.as_ref().map(|key| Repetition::new(actor.account(), key, now_ms));
     if let Some(repetition) = &repetition
         && let Some(receipt) = repetition.find(&*registry.store)?
     {

@@ -108,12 +108,7 @@ pub fn begin_generation(
     Ok(log)
 }
 
-fn prefix_effect(
-    keys: &NodeKeys,
-    prefix: &Prefix,
-    authority: &Authority,
-    now_ms: u64,
-) -> Effect {
+fn prefix_effect(keys: &NodeKeys, prefix: &Prefix, authority: &Authority, now_ms: u64) -> Effect {
     let entry = body_entry(
         keys,
         EntryKind::Prefix,

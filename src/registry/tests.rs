@@ -119,7 +119,8 @@ fn attributes_keep_their_index() {
 fn patches_touch_what_they_name() {
     let node = fixture();
     node.stored(&put("88.118/1", P100, Condition::Always));
-    let patch = r#"{"attributes":{"model":null,"weight":"1.50"},"values":[{"type":"EMAIL","data":"a@b"}]}"#;
+    let patch =
+        r#"{"attributes":{"model":null,"weight":"1.50"},"values":[{"type":"EMAIL","data":"a@b"}]}"#;
     let (stored, ..) = node.stored(&Request::new(Command::Patch {
         identifier: Identifier::parse("88.118/1").unwrap(),
         patch: Patch::from_json(patch.as_bytes()).unwrap(),

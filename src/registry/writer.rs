@@ -79,7 +79,9 @@ impl Writer {
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
         self.resolver.forget(&touched.keys);
-        if touched.zones && let Err(error) = self.resolver.reload_zones() {
+        if touched.zones
+            && let Err(error) = self.resolver.reload_zones()
+        {
             tracing::error!(%error, "the node's prefixes could not be read again");
         }
         Ok(())
@@ -94,7 +96,8 @@ impl Writer {
 
     fn sweep(&mut self) {
         let now_ms = self.clock.now_ms();
-        if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS || self.store.stopped().is_some()
+        if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS
+            || self.store.stopped().is_some()
         {
             return;
         }
