@@ -10,7 +10,7 @@ use super::logs::LogRow;
 use super::note::{VerifierKey, open_note};
 use super::report::LogReport;
 use super::resume::{checkpoint_range, journal_range};
-use super::rows::{BODIES, CHECKPOINTS, CheckpointKey, JOURNAL, JournalRow, TILES, TileKey};
+use super::rows::{BODIES, CHECKPOINTS, JOURNAL, JournalRow, TILES, TileKey};
 use super::tile::tile_widths;
 use crate::store::{ColumnId, Direction, Key, Read, StoreError, key_bytes};
 
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn entry(index: u64) -> Entry {
-        let kind = if index % 1_000 == 0 { EntryKind::Prefix } else { EntryKind::Put };
+        let kind = if index.is_multiple_of(1_000) { EntryKind::Prefix } else { EntryKind::Put };
         Entry { kind, time_ms: 5, version: index + 1, commitment: [index as u8; 32] }
     }
 
