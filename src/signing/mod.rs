@@ -101,8 +101,11 @@ pub const LOG_KEY_FILE: &str = "log.der";
 /// File of the salt key, in the keys' folder.
 pub const SALT_KEY_FILE: &str = "salt.key";
 
+/// Makes the content of a key's file.
+type Generate = fn() -> Result<Vec<u8>, SigningError>;
+
 /// The keys' files and how their content is made.
-const KEY_FILES: [(&str, fn() -> Result<Vec<u8>, SigningError>); 2] =
+const KEY_FILES: [(&str, Generate); 2] =
     [(LOG_KEY_FILE, log_key::generate), (SALT_KEY_FILE, salt_key::generate)];
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ pub(crate) struct MemoryStore {
 }
 
 impl MemoryStore {
-    fn state(&self) -> Arc<State> {
-        self.state.read().unwrap().clone()
+    fn view(&self) -> Snapshot {
+        Snapshot(self.state.read().unwrap().clone())
     }
 }
 
@@ -26,7 +26,7 @@ impl Read for MemoryStore {
         key: &[u8],
         found: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, StoreError> {
-        self.state().read(column, key, found)
+        self.view().read(column, key, found)
     }
 
     fn scan(
@@ -36,17 +36,17 @@ impl Read for MemoryStore {
         direction: Direction,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.state().scan(column, range, direction, visit)
+        self.view().scan(column, range, direction, visit)
     }
 }
 
 impl Store for MemoryStore {
     fn read_point(&self) -> ReadPoint {
-        ReadPoint(self.state().point)
+        ReadPoint(self.view().0.point)
     }
 
     fn snapshot(&self) -> Box<dyn Read + '_> {
-        Box::new(Snapshot(self.state()))
+        Box::new(self.view())
     }
 
     fn begin(&self) -> Box<dyn Transaction + '_> {
@@ -76,14 +76,16 @@ struct Cell {
     changed: u64,
 }
 
-impl State {
+struct Snapshot(Arc<State>);
+
+impl Read for Snapshot {
     fn read(
         &self,
         column: ColumnId,
         key: &[u8],
         found: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, StoreError> {
-        let row = self.rows.get(&(column, key.to_vec())).and_then(|cell| cell.row.as_deref());
+        let row = self.0.rows.get(&(column, key.to_vec())).and_then(|cell| cell.row.as_deref());
         if let Some(row) = row {
             found(row);
         }
@@ -101,6 +103,7 @@ impl State {
             return Ok(());
         }
         let mut rows = self
+            .0
             .rows
             .range((column, range.start)..(column, range.end))
             .filter_map(|((_, key), cell)| Some((key, cell.row.as_ref()?)));
@@ -117,29 +120,6 @@ impl State {
     }
 }
 
-struct Snapshot(Arc<State>);
-
-impl Read for Snapshot {
-    fn read(
-        &self,
-        column: ColumnId,
-        key: &[u8],
-        found: &mut dyn FnMut(&[u8]),
-    ) -> Result<bool, StoreError> {
-        self.0.read(column, key, found)
-    }
-
-    fn scan(
-        &self,
-        column: ColumnId,
-        range: Range<Vec<u8>>,
-        direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        self.0.scan(column, range, direction, visit)
-    }
-}
-
 struct Changes<'a> {
     store: &'a MemoryStore,
     rows: BTreeMap<(ColumnId, Vec<u8>), Option<Vec<u8>>>,
@@ -149,10 +129,10 @@ struct Changes<'a> {
 
 impl Transaction for Changes<'_> {
     fn admit(&mut self, read_at: ReadPoint, guards: &[Guard]) -> bool {
-        let state = self.store.state();
+        let view = self.store.view();
         guards.iter().all(|guard| {
             let place = (guard.column, guard.key.clone());
-            let committed = state.rows.get(&place).map_or(0, |cell| cell.changed);
+            let committed = view.0.rows.get(&place).map_or(0, |cell| cell.changed);
             committed <= read_at.0 && !self.rows.contains_key(&place)
         })
     }
