@@ -11,7 +11,7 @@ use super::idempotency::IDEMPOTENCY;
 use crate::access::TOKENS;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::ledger::{
-    BODIES, Entry, EntryKind, JOURNAL, JournalKey, JournalRow, Position, body_commitment, logs,
+    BODIES, Entry, EntryKind, JOURNAL, JournalRow, Position, body_commitment, logs,
     subject_of_prefix, verify_log,
 };
 use crate::resolver::fits_label;
@@ -136,7 +136,7 @@ impl Checking<'_> {
         entry: &Entry,
         subject: &[u8],
     ) -> Result<(), StoreError> {
-        let key = JournalKey::from(position);
+        let key = position;
         match JOURNAL.get(self.read, &key)? {
             None => self.fault(column, place, "its ledger entry is missing"),
             Some(row) if row.entry != *entry || row.subject != subject => {
@@ -166,7 +166,7 @@ impl Checking<'_> {
 
     fn prefixes(&mut self) -> Result<(), StoreError> {
         self.walk(&PREFIXES, |checking, prefix, stored| {
-            let key = JournalKey::from(stored.position);
+            let key = stored.position;
             let row = JOURNAL.get(checking.read, &key)?;
             let subject = subject_of_prefix(prefix);
             let proved = row.is_some_and(|row| {
@@ -197,7 +197,8 @@ impl Checking<'_> {
             let (read, keys) = (self.read, self.keys);
             let (mut done, mut failure) = (self.done, None);
             let progress = &mut *self.progress;
-            let report = verify_log(read, &log, &mut |position, row| {
+            let public = keys.log.public();
+            let report = verify_log(read, &log, &public, &mut |position, row| {
                 done += 1;
                 if done.is_multiple_of(PROGRESS_ROWS) {
                     progress(done);
@@ -220,8 +221,9 @@ impl Checking<'_> {
                 self.fault(ColumnId::Journal, &place, fault);
             }
             for finding in report.findings {
-                self.fault(finding.column, &finding.place, &finding.fault);
+                self.fault(ColumnId::Journal, &finding.place, &finding.problem);
             }
+            self.report.faults += report.more_findings;
         }
         Ok(())
     }
@@ -292,7 +294,7 @@ fn fault_of_entry(
         let here = stored.is_some_and(|stored| stored.position == position);
         return Ok((!here).then_some("the version it records is missing"));
     }
-    let Some(kept) = BODIES.get(read, &JournalKey::from(position))? else {
+    let Some(kept) = BODIES.get(read, &position)? else {
         return Ok(Some("its body is missing"));
     };
     let (salt, entry) = (&keys.salt, &row.entry);

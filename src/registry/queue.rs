@@ -55,13 +55,14 @@ impl Queue {
         let mut lines = self.lock();
         let count = submission.changes.len();
         let line = lines.waiting.get(&account);
+        let is_new = line.is_none();
         let own: usize = line.into_iter().flatten().map(|waiting| waiting.changes.len()).sum();
         let crowded = own > 0 && own + count > self.limit / 2;
         if lines.closed || crowded || (lines.changes > 0 && lines.changes + count > self.limit) {
             return Err(submission);
         }
         lines.changes += count;
-        if line.is_none() {
+        if is_new {
             lines.turns.push_back(account.clone());
         }
         lines.waiting.entry(account).or_default().push_back(submission);

@@ -89,7 +89,11 @@ impl Change {
 }
 
 impl Effect {
-    fn write(self, transaction: &mut dyn Transaction, appender: &mut Appender) -> Receipt {
+    pub(super) fn write(
+        self,
+        transaction: &mut dyn Transaction,
+        appender: &mut Appender,
+    ) -> Receipt {
         match self {
             Effect::Record(change) => change.write(transaction, appender),
             Effect::Token { digest, token, entry } => {
@@ -132,10 +136,10 @@ impl RecordChange {
 
 impl BodyEntry {
     pub(super) fn write(
-        &self,
+        self,
         transaction: &mut dyn Transaction,
         appender: &mut Appender,
     ) -> Position {
-        appender.append_with_body(transaction, &self.entry, &self.subject, &self.meta, &self.body)
+        appender.append_with_body(transaction, &self.entry, &self.subject, self.meta, self.body)
     }
 }

@@ -6,7 +6,8 @@ use super::*;
 use crate::access::{Access, Action, Actions, NewToken};
 use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Status};
-use crate::store::{MemoryStore, StoredRecord};
+use crate::store::StoredRecord;
+use crate::store::memory::MemoryStore;
 
 struct Fixture {
     registry: Arc<Registry>,
