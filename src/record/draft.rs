@@ -117,9 +117,9 @@ impl Patch {
             .values
             .iter()
             .filter(|value| {
-                !replaced.contains(&value.index)
-                    && !self.remove.contains(&value.index)
-                    && !(value.is_attribute() && self.attributes.contains_key(&value.kind))
+                let renamed = value.is_attribute() && self.attributes.contains_key(&value.kind);
+                let touched = replaced.contains(&value.index) || self.remove.contains(&value.index);
+                !renamed && !touched
             })
             .cloned()
             .collect();

@@ -197,8 +197,7 @@ impl Checking<'_> {
             let (read, keys) = (self.read, self.keys);
             let (mut done, mut failure) = (self.done, None);
             let progress = &mut *self.progress;
-            let public = keys.log.public();
-            let report = verify_log(read, &log, &public, &mut |position, row| {
+            let report = verify_log(read, &log, &mut |position, row| {
                 done += 1;
                 if done.is_multiple_of(PROGRESS_ROWS) {
                     progress(done);
@@ -221,7 +220,7 @@ impl Checking<'_> {
                 self.fault(ColumnId::Journal, &place, fault);
             }
             for finding in report.findings {
-                self.fault(ColumnId::Journal, &finding.place, &finding.problem);
+                self.fault(finding.column, &finding.place, &finding.fault);
             }
             self.report.faults += report.more_findings;
         }

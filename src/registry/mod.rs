@@ -232,9 +232,6 @@ pub enum RegistryError {
     /// The ledger cannot go on.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The ledger's name cannot be used.
-    #[error("the ledger cannot have this name: {0}")]
-    Origin(#[from] crate::ledger::NoteError),
     /// The writer's queue is full.
     #[error("the node is busy: try again in a moment")]
     Busy,

@@ -11,7 +11,7 @@ use super::{Receipt, RegistryError};
 use crate::access::{Authority, NewToken};
 use crate::identifier::Prefix;
 use crate::ledger::{
-    Appender, EntryKind, LogRow, Predecessor, current_log, log_origin, start_log, subject_of_node,
+    Appender, EntryKind, LogRow, Predecessor, current_log, start_log, subject_of_node,
     subject_of_prefix,
 };
 use crate::signing::NodeKeys;
@@ -41,8 +41,8 @@ pub fn seed(
     }
     let authority = Authority::of_the_operator();
     let mut transaction = store.begin();
-    let origin = log_origin(&seed.origin, 1);
-    let log = start_log(&mut *transaction, 1, &origin, 1, None, now_ms)?;
+    let log = LogRow::first(&seed.origin, keys, now_ms);
+    start_log(&mut *transaction, &log);
     let mut appender = Appender::open(store, log, Arc::clone(keys))?;
     for prefix in &seed.prefixes {
         let effect = prefix_effect(keys, prefix, &authority, now_ms);
@@ -84,14 +84,12 @@ pub fn begin_generation(
     let old = current_log(store)?.ok_or(RegistryError::Unseeded)?;
     let tip = Appender::open(store, old.clone(), Arc::clone(keys))?;
     let predecessor = Predecessor { log: old.id, size: tip.size(), root: tip.root() };
-    let generation = old.generation + 1;
-    let base = old.origin.strip_suffix(&log_origin("", old.generation)).unwrap_or(&old.origin);
-    let origin = log_origin(base, generation);
+    let log = old.next(predecessor, keys, now_ms);
     let entry = body_entry(
         keys,
         EntryKind::Epoch,
         subject_of_node("epoch"),
-        u64::from(generation),
+        u64::from(log.generation),
         now_ms,
         Authority::of_the_operator().account(),
         "restored from a backup",
@@ -102,8 +100,7 @@ pub fn begin_generation(
         }),
     );
     let mut transaction = store.begin();
-    let log =
-        start_log(&mut *transaction, old.id + 1, &origin, generation, Some(predecessor), now_ms)?;
+    start_log(&mut *transaction, &log);
     let mut appender = Appender::open(store, log.clone(), Arc::clone(keys))?;
     entry.write(&mut *transaction, &mut appender);
     appender.write_checkpoint(&mut *transaction, now_ms);
