@@ -50,6 +50,11 @@ impl Restoration {
         Ok(Self { store, header, summary, draft, data: data.to_owned() })
     }
 
+    /// The data folder as it will be, under its name for the time being.
+    pub fn folder(&self) -> &Path {
+        &self.draft.folder
+    }
+
     /// The store with the backup's rows.
     pub fn store(&self) -> &RocksStore {
         &self.store

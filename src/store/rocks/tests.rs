@@ -1,11 +1,10 @@
 //! The store against a plain map: reads, scans, conflicts, reopening; and what it refuses.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-
-use std::ops::ControlFlow;
 
 use super::*;
 use crate::store::{Guard, all_keys};
