@@ -263,7 +263,8 @@ fn opening_failed(error: rocksdb::Error, folder: &Path) -> StoreError {
     }
     if text.contains("Column families not opened") {
         return StoreError::Engine(format!(
-            "{} has columns that this program does not know, start the program that made it: {text}",
+            "{} has columns that this program does not know ({text}): start the program that made \
+             it",
             folder.display()
         ));
     }
