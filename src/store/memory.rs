@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
-use super::{ColumnId, Direction, Guard, Read, ReadPoint, Store, StoreError, Transaction};
+use super::{ColumnId, Direction, Guard, Read, ReadPoint, Store, StoreError, Transaction, Visit};
 
 /// Rows in a map; forgotten when dropped.
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl Read for MemoryStore {
         column: ColumnId,
         range: Range<Vec<u8>>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         self.view().scan(column, range, direction, visit)
     }
@@ -97,7 +97,7 @@ impl Read for Snapshot {
         column: ColumnId,
         range: Range<Vec<u8>>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         if range.is_empty() {
             return Ok(());

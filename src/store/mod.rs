@@ -8,16 +8,25 @@
 //! storage. After a commit fails the store refuses every further one until it is opened again,
 //! because nobody can know what an engine kept (`StoreError::Stopped`).
 
+mod backup;
 mod column;
+mod format;
 #[cfg(test)]
 pub(crate) mod memory;
+mod rocks;
 mod tables;
 
 use std::ops::{ControlFlow, Range};
 
 use crate::codec::Corrupt;
 
+pub use backup::{
+    BackupError, BackupHeader, BackupSummary, Restoration, STORE_FOLDER, TakeRows, read_backup,
+    write_backup,
+};
 pub use column::{Column, Key, Row, key_bytes};
+pub use format::{FORMAT, FORMAT_FILE, FORMAT_KEY, Format, STORE_FORMAT, all_keys};
+pub use rocks::{RocksSettings, RocksStore};
 pub use tables::{
     NAMES, NameKey, PREFIXES, RECORDS, StoredPrefix, StoredRecord, VERSIONS, VersionKey,
     write_position,
@@ -84,6 +93,9 @@ impl ColumnId {
     }
 }
 
+/// What a scan shows a key and its row to; the scan ends when it breaks.
+pub type Visit<'a> = &'a mut (dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a);
+
 /// Reading rows; the store itself and its snapshots do it alike.
 pub trait Read: Send + Sync {
     /// Shows the row under `key` to `found`; false when there is none.
@@ -100,7 +112,7 @@ pub trait Read: Send + Sync {
         column: ColumnId,
         range: Range<Vec<u8>>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> Result<(), StoreError>;
 }
 
@@ -127,6 +139,8 @@ pub trait Store: Read {
 pub trait Transaction {
     /// Whether all guarded rows are as they were at `read_at`, counting what this transaction has
     /// put so far. May say no without cause (an old `read_at`); the caller reads again and retries.
+    /// Rows that are written once (versions, journal, bodies, tiles, checkpoints) are never
+    /// guarded: guarding one is always refused.
     fn admit(&mut self, read_at: ReadPoint, guards: &[Guard]) -> bool;
 
     /// Sets a row.

@@ -1,0 +1,100 @@
+//! The one open transaction.
+
+use std::collections::HashSet;
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+
+use rocksdb::{WriteBatch, WriteOptions};
+
+use super::{ColumnId, ReadPoint, Recent, RocksStore, StoreError, Transaction};
+use crate::store::{Guard, Store};
+
+/// Changes gathered in one write batch; holds the writer's lock.
+pub(super) struct RocksTransaction<'a> {
+    store: &'a RocksStore,
+    recent: MutexGuard<'a, Recent>,
+    batch: WriteBatch,
+    /// Digests of the keys changed so far that can be guarded.
+    touched: HashSet<u64>,
+}
+
+impl<'a> RocksTransaction<'a> {
+    pub(super) fn new(store: &'a RocksStore, recent: MutexGuard<'a, Recent>) -> Self {
+        Self { store, recent, batch: WriteBatch::default(), touched: HashSet::new() }
+    }
+
+    fn touch(&mut self, column: ColumnId, key: &[u8]) {
+        if can_be_guarded(column) {
+            self.touched.insert(self.recent.digest(column, key));
+        }
+    }
+}
+
+impl Transaction for RocksTransaction<'_> {
+    fn admit(&mut self, read_at: ReadPoint, guards: &[Guard]) -> bool {
+        if !self.recent.reaches(read_at) {
+            metrics::counter!("nameplate_store_old_read_points_total").increment(1);
+            return false;
+        }
+        guards.iter().all(|guard| {
+            let digest = self.recent.digest(guard.column, &guard.key);
+            can_be_guarded(guard.column)
+                && !self.touched.contains(&digest)
+                && !self.recent.changed_since(digest, read_at)
+        })
+    }
+
+    fn put(&mut self, column: ColumnId, key: &[u8], row: &[u8]) {
+        self.batch.put_cf(self.store.column(column), key, row);
+        self.touch(column, key);
+    }
+
+    fn delete(&mut self, column: ColumnId, key: &[u8]) {
+        self.batch.delete_cf(self.store.column(column), key);
+        self.touch(column, key);
+    }
+
+    fn bytes(&self) -> usize {
+        self.batch.size_in_bytes()
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<ReadPoint, StoreError> {
+        let store = self.store;
+        store.notice_background_errors();
+        if let Some(reason) = store.stopped.get() {
+            return Err(StoreError::Stopped(reason.clone()));
+        }
+        let published = store.read_point();
+        if self.batch.is_empty() {
+            return Ok(published);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        if let Err(error) = store.db.write_opt(std::mem::take(&mut self.batch), &options) {
+            metrics::counter!("nameplate_store_commit_failures_total").increment(1);
+            store.stop(error.to_string());
+            return Err(StoreError::Engine(error.into_string()));
+        }
+        let number = ReadPoint(published.0 + 1);
+        self.recent.remember(&self.touched, number);
+        store.published.store(number.0, Ordering::Release);
+        Ok(number)
+    }
+}
+
+/// Whether changes of the column's rows are remembered; rows of the others are written once.
+fn can_be_guarded(column: ColumnId) -> bool {
+    match column {
+        ColumnId::Meta
+        | ColumnId::Records
+        | ColumnId::Names
+        | ColumnId::Prefixes
+        | ColumnId::Tokens
+        | ColumnId::Idempotency => true,
+        ColumnId::Versions
+        | ColumnId::Journal
+        | ColumnId::Bodies
+        | ColumnId::Tiles
+        | ColumnId::Checkpoints => false,
+    }
+}
