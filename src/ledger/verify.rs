@@ -264,7 +264,8 @@ mod tests {
 
     use super::*;
     use crate::ledger::{
-        Appender, BodyRow, CheckpointRow, Entry, EntryKind, Finding, TileRow, start_log,
+        Appender, BodyRow, CheckpointKey, CheckpointRow, Entry, EntryKind, Finding, TileRow,
+        sign_note, start_log,
     };
     use crate::signing::NodeKeys;
     use crate::store::memory::MemoryStore;
@@ -388,7 +389,7 @@ mod tests {
                     let origin = "node.example/log/1".to_owned();
                     let wrong = Checkpoint { origin, size: 7, root: [0; 32] };
                     let signer = VerifierKey::new(&wrong.origin, keys().log.public()).unwrap();
-                    let note = crate::ledger::sign_note(&wrong.to_text(), &signer, &keys().log);
+                    let note = sign_note(&wrong.to_text(), &signer, &keys().log);
                     let row = CheckpointRow { note };
                     CHECKPOINTS.put(tx, &CHECKPOINT, &row);
                     CHECKPOINTS.put(tx, &CheckpointKey { size: 7, ..CHECKPOINT }, &row);
