@@ -24,7 +24,7 @@ use crate::store::{Read, Transaction};
 pub struct Appender {
     log: LogRow,
     keys: Arc<NodeKeys>,
-    signer: VerifierKey,
+    verifier: VerifierKey,
     edge: Edge,
     last: Option<SignedCheckpoint>,
     checkpoint_ms: u64,
@@ -34,13 +34,16 @@ impl Appender {
     /// Takes up a log where its last transaction left it.
     ///
     /// Reads at most 65,535 entries and 255 tiles per level. Refuses a log that does not fit its
-    /// newest checkpoint, or whose checkpoint another key signed: to go on would make this node
-    /// sign two histories.
+    /// newest checkpoint, or that another key signs for: to go on would make this node sign two
+    /// histories.
     pub fn open(read: &dyn Read, log: LogRow, keys: Arc<NodeKeys>) -> Result<Self, LedgerError> {
-        let signer = VerifierKey::new(&log.origin, keys.log.public())
-            .map_err(|reason| LedgerError::Origin { log: log.id, reason })?;
-        let (edge, last) = resume(read, log.id, &signer)?;
-        Ok(Self { log, keys, signer, edge, last, checkpoint_ms: 0 })
+        if log.public != keys.log.public() {
+            return Err(LedgerError::OtherKey(log.id));
+        }
+        let refused = |reason| LedgerError::Checkpoint { log: log.id, reason };
+        let verifier = log.verifier().map_err(refused)?;
+        let (edge, last) = resume(read, log.id, &verifier)?;
+        Ok(Self { log, keys, verifier, edge, last, checkpoint_ms: 0 })
     }
 
     /// Gives a record's entry the next index and puts its row, and any tiles it completes.
@@ -112,7 +115,7 @@ impl Appender {
     pub fn write_checkpoint(&mut self, transaction: &mut dyn Transaction, now_ms: u64) {
         let (log, size) = (self.log.id, self.size());
         let checkpoint = Checkpoint { origin: self.log.origin.clone(), size, root: self.root() };
-        let note = sign_note(&checkpoint.to_text(), &self.signer, &self.keys.log);
+        let note = sign_note(&checkpoint.to_text(), &self.verifier, &self.keys.log);
         if let Some(before) = &self.last {
             CHECKPOINTS.delete(transaction, &CheckpointKey { log, size: before.checkpoint.size });
         }
@@ -160,8 +163,10 @@ mod tests {
         let store = MemoryStore::default();
         let mut changes = store.begin();
         // A neighbour whose rows must not be taken for this log's.
-        let other = start_log(&mut *changes, 8, "b/log/8", 8, None, 5).unwrap();
-        let log = start_log(&mut *changes, 7, "a/log/7", 7, None, 5).unwrap();
+        let log = LogRow { id: 7, ..LogRow::first("a", &keys(1), 5) };
+        let other = LogRow { id: 8, ..LogRow::first("b", &keys(1), 5) };
+        start_log(&mut *changes, &log);
+        start_log(&mut *changes, &other);
         let mut neighbour = Appender::open(&store, other, keys(1)).unwrap();
         neighbour.append(&mut *changes, &entry(9), b"other");
         neighbour.write_checkpoint(&mut *changes, 1);
@@ -295,8 +300,7 @@ mod tests {
         let newest = CheckpointKey { log: 7, size: 6 };
         assert_eq!(stored_checkpoints(&store), [newest, neighbour]);
         let last = appender.last_checkpoint().unwrap();
-        let signer = VerifierKey::new("a/log/7", keys(1).log.public()).unwrap();
-        let text = open_note(&last.note, &[signer]).unwrap();
+        let text = open_note(&last.note, &[log.verifier().unwrap()]).unwrap();
         assert_eq!(Checkpoint::parse(text).as_ref(), Ok(&last.checkpoint));
         assert_eq!((last.checkpoint.size, last.checkpoint.root), (6, appender.root()));
         assert_eq!(open(&store, &log).last_checkpoint(), Some(last));
@@ -334,9 +338,12 @@ mod tests {
         let mut appender = open(&store, &log);
         append(&store, &mut appender, 1);
         checkpoint(&store, &mut appender);
-        let refused = Appender::open(&store, log, keys(3)).map(|_| ());
+        let other = Appender::open(&store, log.clone(), keys(3)).map(|_| ());
+        assert!(matches!(other, Err(LedgerError::OtherKey(7))));
+        let log = LogRow { public: keys(3).log.public(), ..log };
+        let unsigned = Appender::open(&store, log, keys(3)).map(|_| ());
         assert!(matches!(
-            refused,
+            unsigned,
             Err(LedgerError::Checkpoint { log: 7, reason: NoteError::Unsigned })
         ));
     }

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::hash::Hash;
-use super::note::{NoteError, check_name};
+use super::note::{NoteError, VerifierKey};
 use crate::codec::{Corrupt, Reader, Writer};
+use crate::signing::NodeKeys;
 use crate::store::{Column, ColumnId, Direction, Read, Row, StoreError, Transaction};
 
 /// `log/<number>` -> log.
@@ -19,6 +20,8 @@ pub struct LogRow {
     pub origin: String,
     /// Counts restores that lost entries.
     pub generation: u32,
+    /// The public half of the key that signs its checkpoints.
+    pub public: [u8; 32],
     /// When it was started; milliseconds since 1970.
     pub created_ms: u64,
     /// Where the log before it ended, as far as known.
@@ -36,24 +39,46 @@ pub struct Predecessor {
     pub root: Hash,
 }
 
-/// Puts the row of a new log. `id` must be higher than that of every other log, and `origin` must
-/// never have been used (see [`log_origin`]); an origin that no note can carry is refused.
-pub fn start_log(
-    transaction: &mut dyn Transaction,
-    id: u32,
-    origin: &str,
-    generation: u32,
-    predecessor: Option<Predecessor>,
-    now_ms: u64,
-) -> Result<LogRow, NoteError> {
-    check_name(origin)?;
-    let log = LogRow { id, origin: origin.to_owned(), generation, created_ms: now_ms, predecessor };
-    LOGS.put(transaction, &format!("{FOLDER}{id:010}"), &log);
-    Ok(log)
+impl LogRow {
+    /// The first log of a new node; `base` is its public address without scheme and final slash.
+    pub fn first(base: &str, keys: &NodeKeys, now_ms: u64) -> Self {
+        Self {
+            id: 1,
+            origin: origin(base, 1),
+            generation: 1,
+            public: keys.log.public(),
+            created_ms: now_ms,
+            predecessor: None,
+        }
+    }
+
+    /// The log after this one: same base, next generation, perhaps another key.
+    pub fn next(&self, predecessor: Predecessor, keys: &NodeKeys, now_ms: u64) -> Self {
+        let base = self.origin.strip_suffix(&origin("", self.generation));
+        let generation = self.generation.saturating_add(1);
+        Self {
+            id: self.id.saturating_add(1),
+            origin: origin(base.unwrap_or(&self.origin), generation),
+            generation,
+            public: keys.log.public(),
+            created_ms: now_ms,
+            predecessor: Some(predecessor),
+        }
+    }
+
+    /// The key that the log's checkpoints are checked with; origins that no note can carry are
+    /// refused.
+    pub fn verifier(&self) -> Result<VerifierKey, NoteError> {
+        VerifierKey::new(&self.origin, self.public)
+    }
 }
 
-/// The origin of a generation; `base` is the public address without scheme and final slash.
-pub fn log_origin(base: &str, generation: u32) -> String {
+/// Puts the row of a log, which becomes the current one when its number is the highest.
+pub fn start_log(transaction: &mut dyn Transaction, log: &LogRow) {
+    LOGS.put(transaction, &format!("{FOLDER}{:010}", log.id), log);
+}
+
+fn origin(base: &str, generation: u32) -> String {
     format!("{base}/log/{generation}")
 }
 
@@ -76,7 +101,7 @@ pub fn logs(read: &dyn Read) -> Result<Vec<LogRow>, StoreError> {
 impl Row for LogRow {
     fn write_row(&self, writer: &mut Writer) {
         writer.u8(ROW_FORMAT).u32(self.id).u32(self.generation).u64(self.created_ms);
-        writer.short_text(&self.origin).u8(u8::from(self.predecessor.is_some()));
+        writer.raw(&self.public).short_text(&self.origin).u8(u8::from(self.predecessor.is_some()));
         if let Some(before) = &self.predecessor {
             writer.u32(before.log).u64(before.size).raw(&before.root);
         }
@@ -88,6 +113,7 @@ impl Row for LogRow {
         }
         let (id, generation) = (reader.u32("log")?, reader.u32("generation")?);
         let created_ms = reader.u64("created")?;
+        let public = reader.array("log key")?;
         let origin = reader.short_text("origin")?.to_owned();
         let predecessor = match reader.u8("predecessor")? {
             0 => None,
@@ -98,7 +124,7 @@ impl Row for LogRow {
             }),
             _ => return Err(Corrupt::Range("predecessor")),
         };
-        Ok(Self { id, origin, generation, created_ms, predecessor })
+        Ok(Self { id, origin, generation, public, created_ms, predecessor })
     }
 }
 
@@ -124,15 +150,19 @@ mod tests {
         let mut changes = store.begin();
         changes.put(ColumnId::Meta, b"format", b"another room's");
         changes.put(ColumnId::Meta, b"version", b"another room's");
-        let origin = log_origin("node.example", 1);
-        let first = start_log(&mut *changes, 1, &origin, 1, None, 5).unwrap();
+        let keys = NodeKeys::from_seeds(&[1; 32], [2; 32]);
+        let first = LogRow::first("node.example", &keys, 5);
+        start_log(&mut *changes, &first);
         changes.commit().unwrap();
         assert_eq!(first.origin, "node.example/log/1");
         assert_eq!(current_log(&store).unwrap(), Some(first.clone()));
-        let mut changes = store.begin();
         let before = Predecessor { log: 1, size: 9, root: [3; 32] };
-        let second = start_log(&mut *changes, 10, "b/log/2", 2, Some(before), 6).unwrap();
-        assert!(start_log(&mut *changes, 11, "with blank/log/3", 3, None, 7).is_err());
+        let keys = NodeKeys::from_seeds(&[4; 32], [2; 32]);
+        let second = first.next(before, &keys, 6);
+        assert_eq!((second.id, second.origin.as_str()), (2, "node.example/log/2"));
+        assert_eq!((second.public, second.predecessor), (keys.log.public(), Some(before)));
+        let mut changes = store.begin();
+        start_log(&mut *changes, &second);
         changes.commit().unwrap();
         assert_eq!(logs(&store).unwrap(), [first, second]);
     }

@@ -30,10 +30,10 @@ pub use checkpoint::Checkpoint;
 pub use commitment::{body_commitment, record_commitment, subject_of_node, subject_of_prefix};
 pub use entry::{ENTRY_BYTES, Entry, EntryKind};
 pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash};
-pub use logs::{LogRow, Predecessor, current_log, log_origin, logs, start_log};
+pub use logs::{LogRow, Predecessor, current_log, logs, start_log};
 pub use note::{NoteError, VerifierKey, open_note, sign_note};
 pub use report::{Finding, LogReport, MAX_FINDINGS};
-pub use resume::LedgerError;
+pub use resume::{LedgerError, log_end};
 pub use rows::{
     BODIES, BodyRow, CHECKPOINTS, CheckpointKey, CheckpointRow, JOURNAL, JournalRow, TILES,
     TileKey, TileRow,

@@ -1,6 +1,7 @@
 //! What verifying a log found.
 
 use super::hash::Hash;
+use crate::store::ColumnId;
 
 /// What became of verifying a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,23 +19,26 @@ pub struct LogReport {
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Where, such as `journal 1/42` (log and index).
+    /// The column.
+    pub column: ColumnId,
+    /// The row: log and index (`1/42`), and likewise for other columns; hex when not even the key
+    /// can be read.
     pub place: String,
     /// What is wrong there.
-    pub problem: String,
+    pub fault: String,
 }
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
+        write!(f, "{} {}: {}", self.column.name(), self.place, self.fault)
     }
 }
 
 impl LogReport {
     /// Adds a finding, or only counts it when there are many.
-    pub(super) fn add(&mut self, place: String, problem: String) {
+    pub(super) fn add(&mut self, column: ColumnId, place: String, fault: impl Into<String>) {
         if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { place, problem });
+            self.findings.push(Finding { column, place, fault: fault.into() });
         } else {
             self.more_findings += 1;
         }

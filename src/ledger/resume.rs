@@ -7,18 +7,27 @@ use super::appender::SignedCheckpoint;
 use super::checkpoint::Checkpoint;
 use super::edge::{Edge, untiled};
 use super::hash::leaf_hash;
+use super::logs::{LogRow, Predecessor};
 use super::note::{NoteError, VerifierKey, open_note};
 use super::rows::{CHECKPOINTS, CheckpointKey, JOURNAL, TILES, TileKey};
 use crate::store::{Direction, Read, StoreError, key_bytes};
+
+/// Where a log ends, for the log that is to follow it; refuses what [`super::Appender`] refuses,
+/// but needs no private key.
+pub fn log_end(read: &dyn Read, log: &LogRow) -> Result<Predecessor, LedgerError> {
+    let refused = |reason| LedgerError::Checkpoint { log: log.id, reason };
+    let (edge, _) = resume(read, log.id, &log.verifier().map_err(refused)?)?;
+    Ok(Predecessor { log: log.id, size: edge.size(), root: edge.root() })
+}
 
 /// The edge of a log and its newest checkpoint, which it must fit.
 pub(super) fn resume(
     read: &dyn Read,
     log: u32,
-    signer: &VerifierKey,
+    verifier: &VerifierKey,
 ) -> Result<(Edge, Option<SignedCheckpoint>), LedgerError> {
     let size = stored_size(read, log)?;
-    let last = stored_checkpoint(read, log, signer)?;
+    let last = stored_checkpoint(read, log, verifier)?;
     let covered = last.as_ref().map(|last| &last.checkpoint);
     if let Some(covered) = covered.filter(|covered| covered.size > size) {
         return Err(LedgerError::Shorter { log, size, covered: covered.size });
@@ -41,7 +50,7 @@ fn stored_size(read: &dyn Read, log: u32) -> Result<u64, StoreError> {
 fn stored_checkpoint(
     read: &dyn Read,
     log: u32,
-    signer: &VerifierKey,
+    verifier: &VerifierKey,
 ) -> Result<Option<SignedCheckpoint>, LedgerError> {
     let mut newest = None;
     CHECKPOINTS.scan(read, checkpoint_range(log), Direction::Backward, |_, row| {
@@ -49,7 +58,7 @@ fn stored_checkpoint(
         ControlFlow::Break(())
     })?;
     let Some(note) = newest else { return Ok(None) };
-    open_note(&note, std::slice::from_ref(signer))
+    open_note(&note, std::slice::from_ref(verifier))
         .and_then(Checkpoint::parse)
         .map_err(|reason| LedgerError::Checkpoint { log, reason })
         .map(|checkpoint| Some(SignedCheckpoint { checkpoint, note }))
@@ -106,14 +115,12 @@ pub enum LedgerError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The log's origin cannot be signed for.
-    #[error("log {log}: {reason}; run `nameplate check`, then restore")]
-    Origin {
-        /// The log's number.
-        log: u32,
-        /// What is wrong with it.
-        reason: NoteError,
-    },
+    /// The node's log key is not the one that the log was started with.
+    #[error(
+        "log {0} was started with another log key: put that key back, or restore a backup, which \
+         starts the next generation of the log"
+    )]
+    OtherKey(u32),
     /// An entry is missing before others.
     #[error("log {log} has no entry {index}, but later ones: run `nameplate check`, then restore")]
     NoEntry {
@@ -132,15 +139,12 @@ pub enum LedgerError {
         /// The tile's number.
         number: u64,
     },
-    /// The newest checkpoint cannot be read with the node's log key.
-    #[error(
-        "the newest checkpoint of log {log} is refused: {reason}; if the key was replaced, put \
-         the former log key back"
-    )]
+    /// The log's newest checkpoint, or its name, is not as it was written.
+    #[error("log {log} is refused: {reason}; run `nameplate check`, then restore a backup")]
     Checkpoint {
         /// The log's number.
         log: u32,
-        /// What is wrong with the note.
+        /// What is wrong with note or name.
         reason: NoteError,
     },
     /// Entries that a checkpoint covers are gone.

@@ -1,196 +1,114 @@
 //! Verifying a whole log: from its entries to its tiles and its checkpoint.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::Position;
 use super::checkpoint::Checkpoint;
 use super::edge::Edge;
 use super::hash::leaf_hash;
 use super::logs::LogRow;
-use super::note::{VerifierKey, open_note};
+use super::note::{NoteError, open_note};
 use super::report::LogReport;
 use super::resume::{checkpoint_range, journal_range};
 use super::rows::{BODIES, CHECKPOINTS, JOURNAL, JournalRow, TILES, TileKey};
 use super::tile::tile_widths;
-use crate::store::{ColumnId, Direction, Key, Read, StoreError, key_bytes};
+use crate::store::{Column, ColumnId, Direction, Key, Read, Row, StoreError, key_bytes};
 
 /// Reads all of a log and reports what is wrong with it: gaps, rows that cannot be decoded, tiles
 /// and bodies that are missing, wrong or too many, checkpoints whose signature or root is wrong.
 ///
 /// `visit` sees every readable entry, in order; whether commitments fit their records and bodies
-/// is its to check. Errors are those of the store itself; `read` is best a snapshot, for a log
-/// that grows meanwhile shows differences.
+/// is its to check. Errors are those of the store itself. `read` is best a snapshot: a log that
+/// grows meanwhile shows differences.
 pub fn verify_log(
     read: &dyn Read,
     log: &LogRow,
-    public: &[u8; 32],
     visit: &mut dyn FnMut(Position, &JournalRow),
 ) -> Result<LogReport, StoreError> {
     let mut report = LogReport::default();
-    let checkpoints = read_checkpoints(read, log, public, &mut report)?;
-    let mut walk = Walk { read, log: log.id, checkpoints, edge: Some(Edge::default()), report };
-    walk.compare_roots();
-    let mut fault = None;
-    let range = journal_range(log.id, 0);
-    read.scan(ColumnId::Journal, range, Direction::Forward, &mut |key, row| match walk
-        .take(key, row, visit)
-    {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            fault = Some(error);
-            ControlFlow::Break(())
+    let checkpoints = read_checkpoints(read, log, &mut report)?;
+    let mut tree = Tree { read, log: log.id, checkpoints, edge: Some(Edge::default()) };
+    tree.compare_roots(&mut report);
+    each_row(read, &JOURNAL, journal_range(log.id, 0), &mut report, |report, position, row| {
+        if position.index != report.size {
+            let fault = format!("no entries from {} to here", report.size);
+            report.add(ColumnId::Journal, place(position), fault);
+            tree.edge = None;
         }
+        report.size = position.index.saturating_add(1);
+        let Some(row) = row else {
+            tree.edge = None;
+            return Ok(());
+        };
+        tree.grow(&row, report)?;
+        if row.entry.kind.has_body() {
+            match BODIES.get(read, &position) {
+                Ok(None) => report.add(ColumnId::Bodies, place(position), "is missing"),
+                // Corrupt rows are reported by the walk over their own column.
+                Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        visit(position, &row);
+        Ok(())
     })?;
-    fault.map_or(Ok(()), Err)?;
-    walk.finish()
+    tree.finish(&mut report);
+    find_stray_tiles(read, log.id, &mut report)?;
+    find_stray_bodies(read, log.id, &mut report)?;
+    Ok(report)
 }
 
-/// A log on its way from the first entry to the last.
-struct Walk<'a> {
+/// The tree while its entries come in, and what it is to be compared with.
+struct Tree<'a> {
     read: &'a dyn Read,
     log: u32,
     /// Those not reached yet, largest first.
     checkpoints: Vec<Checkpoint>,
-    /// The tree so far; none behind a gap.
+    /// None behind a gap.
     edge: Option<Edge>,
-    report: LogReport,
 }
 
-impl Walk<'_> {
-    fn take(
-        &mut self,
-        key: &[u8],
-        row: &[u8],
-        visit: &mut dyn FnMut(Position, &JournalRow),
-    ) -> Result<(), StoreError> {
-        let position = match Position::read_key(key) {
-            Ok(position) => position,
-            Err(reason) => {
-                let place = format!("journal {}", data_encoding::HEXLOWER.encode(key));
-                self.report.add(place, reason.to_string());
-                return Ok(());
-            }
-        };
-        let place = || format!("journal {}/{}", position.log, position.index);
-        if position.index != self.report.size {
-            let problem = format!("no entries from {} to here", self.report.size);
-            self.report.add(place(), problem);
-            self.edge = None;
-        }
-        self.report.size = position.index.saturating_add(1);
-        match JOURNAL.decode(key, row) {
-            Ok(row) => {
-                self.grow(&row)?;
-                if row.entry.kind.has_body() {
-                    self.check_body(position)?;
-                }
-                visit(position, &row);
-            }
-            Err(error) => {
-                self.report.add(place(), error.to_string());
-                self.edge = None;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds an entry to the tree and compares the tiles and checkpoints that it completes.
-    fn grow(&mut self, row: &JournalRow) -> Result<(), StoreError> {
-        let Self { read, log, edge, report, .. } = self;
+impl Tree<'_> {
+    /// Adds an entry and compares the tiles and checkpoints that it completes.
+    fn grow(&mut self, row: &JournalRow, report: &mut LogReport) -> Result<(), StoreError> {
+        let Self { read, log, edge, .. } = self;
         let Some(edge) = edge else { return Ok(()) };
         let mut outcome = Ok(());
         edge.push(leaf_hash(&row.entry.to_bytes()), |level, number, hashes| {
-            let place = tile_place(*log, level, number);
-            match readable(TILES.get(*read, &TileKey { log: *log, level, number })) {
-                Ok(Ok(Some(tile))) if tile.hashes == hashes => {}
-                Ok(Ok(Some(_))) => report.add(place, "differs from the entries".into()),
-                Ok(Ok(None)) => report.add(place, "is missing".into()),
-                Ok(Err(corrupt)) => report.add(place, corrupt),
+            let place = format!("{log}/{level}/{number}");
+            match TILES.get(*read, &TileKey { log: *log, level, number }) {
+                Ok(Some(tile)) if tile.hashes == hashes => {}
+                Ok(Some(_)) => report.add(ColumnId::Tiles, place, "differs from the entries"),
+                Ok(None) => report.add(ColumnId::Tiles, place, "is missing"),
+                Err(StoreError::Corrupt { .. }) => {}
                 Err(error) => outcome = Err(error),
             }
         });
-        outcome?;
-        self.compare_roots();
-        Ok(())
+        self.compare_roots(report);
+        outcome
     }
 
-    fn compare_roots(&mut self) {
+    fn compare_roots(&mut self, report: &mut LogReport) {
         let Some(edge) = &self.edge else { return };
         while let Some(checkpoint) = self.checkpoints.pop_if(|next| next.size == edge.size()) {
             if checkpoint.root != edge.root() {
-                let place = checkpoint_place(self.log, checkpoint.size);
-                self.report.add(place, "the root differs from the entries".into());
+                let place = format!("{}/{}", self.log, checkpoint.size);
+                report.add(ColumnId::Checkpoints, place, "the root differs from the entries");
             }
         }
     }
 
-    fn check_body(&mut self, position: Position) -> Result<(), StoreError> {
-        let problem = match readable(BODIES.get(self.read, &position))? {
-            Ok(Some(_)) => return Ok(()),
-            Ok(None) => "is missing".to_owned(),
-            Err(corrupt) => corrupt,
-        };
-        self.report.add(format!("bodies {}/{}", position.log, position.index), problem);
-        Ok(())
-    }
-
-    /// What is left: checkpoints that were not reached, tiles and bodies that nothing calls for.
-    fn finish(mut self) -> Result<LogReport, StoreError> {
-        for checkpoint in std::mem::take(&mut self.checkpoints).iter().rev() {
-            let place = checkpoint_place(self.log, checkpoint.size);
-            let problem = match self.edge {
-                Some(_) => format!("covers more than the {} entries found", self.report.size),
+    /// Reports the checkpoints that were not reached.
+    fn finish(self, report: &mut LogReport) {
+        report.root = self.edge.map(|edge| edge.root());
+        for checkpoint in self.checkpoints.iter().rev() {
+            let fault = match report.root {
+                Some(_) => format!("covers more than the {} entries found", report.size),
                 None => "cannot be proved without the entries missing".to_owned(),
             };
-            self.report.add(place, problem);
+            let place = format!("{}/{}", self.log, checkpoint.size);
+            report.add(ColumnId::Checkpoints, place, fault);
         }
-        self.find_stray_tiles()?;
-        self.find_stray_bodies()?;
-        self.report.root = self.edge.map(|edge| edge.root());
-        Ok(self.report)
-    }
-
-    fn find_stray_tiles(&mut self) -> Result<(), StoreError> {
-        let Self { read, log, report, .. } = self;
-        let [start, end] = [(0, 0), (u8::MAX, u64::MAX)]
-            .map(|(level, number)| key_bytes(&TileKey { log: *log, level, number }));
-        read.scan(ColumnId::Tiles, start..end, Direction::Forward, &mut |key, _| {
-            match TileKey::read_key(key) {
-                Ok(TileKey { level, number, .. }) => {
-                    let (full, _) = tile_widths(report.size, level);
-                    if level == 0 || number >= full {
-                        report.add(tile_place(*log, level, number), "is one too many".into());
-                    }
-                }
-                Err(reason) => {
-                    let key = data_encoding::HEXLOWER.encode(key);
-                    report.add(format!("tiles {key}"), reason.to_string());
-                }
-            }
-            ControlFlow::Continue(())
-        })
-    }
-
-    fn find_stray_bodies(&mut self) -> Result<(), StoreError> {
-        let Self { read, log, report, .. } = self;
-        let mut outcome = Ok(());
-        let range = journal_range(*log, 0);
-        read.scan(ColumnId::Bodies, range, Direction::Forward, &mut |key, _| {
-            let place = format!("bodies {}", data_encoding::HEXLOWER.encode(key));
-            match Position::read_key(key).map(|position| JOURNAL.get(*read, &position)) {
-                Ok(Ok(Some(row))) if row.entry.kind.has_body() => {}
-                // The journal's own walk has reported it.
-                Ok(Err(StoreError::Corrupt { .. })) => {}
-                Ok(Ok(_)) => report.add(place, "no entry calls for it".into()),
-                Ok(Err(error)) => {
-                    outcome = Err(error);
-                    return ControlFlow::Break(());
-                }
-                Err(reason) => report.add(place, reason.to_string()),
-            }
-            ControlFlow::Continue(())
-        })?;
-        outcome
     }
 }
 
@@ -198,64 +116,84 @@ impl Walk<'_> {
 fn read_checkpoints(
     read: &dyn Read,
     log: &LogRow,
-    public: &[u8; 32],
     report: &mut LogReport,
 ) -> Result<Vec<Checkpoint>, StoreError> {
-    let signer = match VerifierKey::new(&log.origin, *public) {
-        Ok(signer) => [signer],
-        Err(reason) => {
-            report.add(format!("log {}", log.id), reason.to_string());
-            return Ok(Vec::new());
-        }
+    let verify = |note: &str| -> Result<Checkpoint, NoteError> {
+        open_note(note, &[log.verifier()?]).and_then(Checkpoint::parse)
     };
     let mut found = Vec::new();
-    read.scan(
-        ColumnId::Checkpoints,
-        checkpoint_range(log.id),
-        Direction::Backward,
-        &mut |key, row| {
-            let read = || -> Result<Checkpoint, String> {
-                let key = CHECKPOINTS.decode_key(key).map_err(|error| error.to_string())?;
-                let row =
-                    CHECKPOINTS.decode(&key_bytes(&key), row).map_err(|error| error.to_string())?;
-                let checkpoint = open_note(&row.note, &signer)
-                    .and_then(Checkpoint::parse)
-                    .map_err(|error| error.to_string())?;
-                if checkpoint.size != key.size || checkpoint.origin != log.origin {
-                    return Err(format!("is for {} at {}", checkpoint.origin, checkpoint.size));
-                }
-                Ok(checkpoint)
-            };
-            match read() {
-                Ok(checkpoint) => found.push(checkpoint),
-                Err(problem) => {
-                    let key = data_encoding::HEXLOWER.encode(key);
-                    report.add(format!("checkpoints {key}"), problem);
-                }
+    let range = checkpoint_range(log.id);
+    each_row(read, &CHECKPOINTS, range, report, |report, key, row| {
+        let Some(row) = row else { return Ok(()) };
+        let fault = match verify(&row.note) {
+            Ok(checkpoint) if checkpoint.size == key.size && checkpoint.origin == log.origin => {
+                found.push(checkpoint);
+                return Ok(());
             }
-            ControlFlow::Continue(())
-        },
-    )?;
+            Ok(other) => format!("is for {} at size {}", other.origin, other.size),
+            Err(error) => error.to_string(),
+        };
+        report.add(ColumnId::Checkpoints, format!("{}/{}", key.log, key.size), fault);
+        Ok(())
+    })?;
+    found.reverse();
     Ok(found)
 }
 
-/// Parts what a row says (its decoding error as text) from the store's own failures.
-fn readable<R>(
-    row: Result<Option<R>, StoreError>,
-) -> Result<Result<Option<R>, String>, StoreError> {
-    match row {
-        Ok(row) => Ok(Ok(row)),
-        Err(corrupt @ StoreError::Corrupt { .. }) => Ok(Err(corrupt.to_string())),
-        Err(error) => Err(error),
-    }
+fn find_stray_tiles(read: &dyn Read, log: u32, report: &mut LogReport) -> Result<(), StoreError> {
+    let [start, end] = [(0, 0), (u8::MAX, u64::MAX)]
+        .map(|(level, number)| key_bytes(&TileKey { log, level, number }));
+    each_row(read, &TILES, start..end, report, |report, TileKey { level, number, .. }, _| {
+        let (full, _) = tile_widths(report.size, level);
+        if level == 0 || number >= full {
+            let place = format!("{log}/{level}/{number}");
+            report.add(ColumnId::Tiles, place, "is one too many");
+        }
+        Ok(())
+    })
 }
 
-fn tile_place(log: u32, level: u8, number: u64) -> String {
-    format!("tiles {log}/{level}/{number}")
+fn find_stray_bodies(read: &dyn Read, log: u32, report: &mut LogReport) -> Result<(), StoreError> {
+    each_row(read, &BODIES, journal_range(log, 0), report, |report, position, _| {
+        match JOURNAL.get(read, &position) {
+            Ok(Some(row)) if row.entry.kind.has_body() => {}
+            Ok(_) => report.add(ColumnId::Bodies, place(position), "no entry calls for it"),
+            Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    })
 }
 
-fn checkpoint_place(log: u32, size: u64) -> String {
-    format!("checkpoints {log}/{size}")
+/// Shows the rows in `range` to `look`, in order. What cannot be decoded is reported; `look` is
+/// told of such a row, too, if at least its key can be read.
+fn each_row<K: Key, R: Row>(
+    read: &dyn Read,
+    column: &Column<K, R>,
+    range: Range<Vec<u8>>,
+    report: &mut LogReport,
+    mut look: impl FnMut(&mut LogReport, K, Option<R>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut outcome = Ok(());
+    read.scan(column.id(), range, Direction::Forward, &mut |key, row| {
+        let mut unreadable = |decoding: StoreError| {
+            let fault = match decoding {
+                StoreError::Corrupt { reason, .. } => reason.to_string(),
+                other => other.to_string(),
+            };
+            report.add(column.id(), data_encoding::HEXLOWER.encode(key), fault);
+        };
+        let row = column.decode(key, row).map_err(&mut unreadable).ok();
+        if let Ok(key) = column.decode_key(key).map_err(unreadable) {
+            outcome = look(report, key, row);
+        }
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    outcome
+}
+
+fn place(position: Position) -> String {
+    format!("{}/{}", position.log, position.index)
 }
 
 #[cfg(test)]
@@ -264,7 +202,8 @@ mod tests {
 
     use super::*;
     use crate::ledger::{
-        Appender, BodyRow, CheckpointRow, Entry, EntryKind, Finding, TileRow, start_log,
+        Appender, BodyRow, CheckpointKey, CheckpointRow, Entry, EntryKind, Finding, TileRow,
+        sign_note, start_log,
     };
     use crate::signing::NodeKeys;
     use crate::store::memory::MemoryStore;
@@ -285,7 +224,8 @@ mod tests {
     fn sound() -> (MemoryStore, LogRow) {
         let store = MemoryStore::default();
         let mut changes = store.begin();
-        let log = start_log(&mut *changes, 1, "node.example/log/1", 1, None, 5).unwrap();
+        let log = LogRow::first("node.example", &keys(), 5);
+        start_log(&mut *changes, &log);
         let mut appender = Appender::open(&store, log.clone(), keys()).unwrap();
         for index in 0..SIZE {
             let entry = entry(index);
@@ -304,8 +244,7 @@ mod tests {
 
     fn verify(store: &MemoryStore, log: &LogRow) -> (LogReport, u64) {
         let mut seen = 0;
-        let public = keys().log.public();
-        let report = verify_log(store, log, &public, &mut |_, _| seen += 1).unwrap();
+        let report = verify_log(store, log, &mut |_, _| seen += 1).unwrap();
         (report, seen)
     }
 
@@ -341,7 +280,7 @@ mod tests {
                     let key = key_bytes(&Position { log: 1, index: 65_980 });
                     tx.put(ColumnId::Journal, &key, b"\x01\x01\x63");
                 },
-                &["journal 1/65980: column journal", "checkpoints 1/65991: cannot be proved"],
+                &["journal 0000000100000000000101bc: ", "checkpoints 1/65991: cannot be proved"],
             ),
             (
                 |tx| {
@@ -358,7 +297,7 @@ mod tests {
             ),
             (
                 |tx| tx.put(ColumnId::Tiles, &key_bytes(&TILE), b"\x01short"),
-                &["tiles 1/1/0: column tiles"],
+                &["tiles 00000001010000000000000000: "],
             ),
             (
                 |tx| {
@@ -377,26 +316,23 @@ mod tests {
                     let row = BodyRow { meta: String::new(), body: String::new() };
                     BODIES.put(tx, &Position { log: 1, index: 3_001 }, &row);
                 },
-                &["bodies 000000010000000000000bb9: no entry calls for it"],
+                &["bodies 1/3001: no entry calls for it"],
             ),
             (
                 |tx| CHECKPOINTS.put(tx, &CHECKPOINT, &CheckpointRow { note: "x\n\n— ".into() }),
-                &["checkpoints 0000000100000000000101c7: not a signed note"],
+                &["checkpoints 1/65991: not a signed note"],
             ),
             (
                 |tx| {
                     let origin = "node.example/log/1".to_owned();
                     let wrong = Checkpoint { origin, size: 7, root: [0; 32] };
-                    let signer = VerifierKey::new(&wrong.origin, keys().log.public()).unwrap();
-                    let note = crate::ledger::sign_note(&wrong.to_text(), &signer, &keys().log);
+                    let log = LogRow::first("node.example", &keys(), 5);
+                    let note = sign_note(&wrong.to_text(), &log.verifier().unwrap(), &keys().log);
                     let row = CheckpointRow { note };
                     CHECKPOINTS.put(tx, &CHECKPOINT, &row);
                     CHECKPOINTS.put(tx, &CheckpointKey { size: 7, ..CHECKPOINT }, &row);
                 },
-                &[
-                    "checkpoints 0000000100000000000101c7: is for",
-                    "checkpoints 1/7: the root differs",
-                ],
+                &["checkpoints 1/65991: is for", "checkpoints 1/7: the root differs"],
             ),
         ];
         for (position, (fault, wanted)) in cases.into_iter().enumerate() {
