@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::RecordDocument;
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -73,7 +75,10 @@ impl ClientError {
                 error.kind() != std::io::ErrorKind::InvalidData
             }
             ClientError::Lost(_) | ClientError::Timeout { .. } => true,
-            ClientError::Problem(problem) => matches!(problem.status, 429 | 502 | 503 | 504),
+            ClientError::Problem(problem) => {
+                matches!(problem.status, 429 | 502..=504)
+                    && !problem.kind.ends_with(":writes-stopped")
+            }
             _ => false,
         }
     }
@@ -98,7 +103,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 /// A refusal in the node's own words (RFC 9457).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Problem {
     /// URI that names the kind of problem.
     #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
@@ -112,6 +117,9 @@ pub struct Problem {
     /// What is wrong here, and what would be right.
     #[serde(default)]
     pub detail: String,
+    /// The tombstone, when the identifier is retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<RecordDocument>>,
 }
 
 impl Problem {

@@ -109,7 +109,7 @@ impl Client {
         let reply = self.call(&Ask::new(Method::GET, path_of(identifier))).await?;
         match reply.status {
             StatusCode::NOT_FOUND => Ok(Found::Absent(reply.into_problem().to_string())),
-            StatusCode::GONE => Ok(Found::Retired(reply.read().ok().map(Box::new))),
+            StatusCode::GONE => Ok(Found::Retired(reply.into_problem().record)),
             _ => Ok(Found::Record(Box::new(reply.accept()?.read()?))),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::load::{ConfigError, Given};
 use super::setting::{Setting, check_range};
-use super::types::{Apex, BaseUrl, DomainName, LogFilter, LogFormat};
+use super::types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer};
 use crate::identifier::{MAX_OCTETS, Prefix};
 
 /// Declares the keys: doc comment, name, type, default as an environment variable would have it,
@@ -127,13 +127,15 @@ settings! {
         /// Private key for HTTPS, PEM. Empty: tls/key.pem in the data folder.
         tls_key: Option<PathBuf> = "", "FILE";
         /// Most connections at once.
-        http_connections: usize = "1024", "COUNT", 1..=1_000_000;
+        http_connections: usize = "4096", "COUNT", 1..=1_000_000;
         /// Most connections at once from one network (/24, /56).
-        http_connections_per_client: usize = "256", "COUNT", 1..=1_000_000;
+        http_connections_per_network: usize = "1024", "COUNT", 1..=1_000_000;
         /// How long a client may take to send a request's head.
         http_header_timeout_seconds: u64 = "10", "SECONDS", 1..=600;
-        /// How long a request may take; streams count from their last piece.
+        /// How long a request may take until its answer begins.
         http_request_timeout_seconds: u64 = "30", "SECONDS", 1..=3_600;
+        /// How long a client may take to go on reading an answer or sending an import.
+        http_idle_timeout_seconds: u64 = "60", "SECONDS", 1..=3_600;
         /// Most bytes of a request's body, and of one line of an import.
         http_body_bytes: usize = "1048576", "BYTES", 1_024..=64 << 20;
     }
@@ -142,14 +144,22 @@ settings! {
         dns: Option<SocketAddr> = "127.0.0.1:5300", "ADDR";
         /// Domain below which the node's names are.
         apex: Apex = "id.example.", "NAME";
-        /// Name servers of the node's zones. Empty: ns below the apex.
-        name_server: Vec<DomainName> = "", "NAME";
+        /// Name servers of the node's zones: a name, and behind = its address where the zones
+        /// must give it, as in ns1.id.example.=192.0.2.1. Repeat for more. Empty: ns below each
+        /// zone, with the address of dns.
+        name_server: Vec<NameServer> = "", "NAME[=IP]";
+        /// Mail address or name of who answers for the zones. Empty: hostmaster below each zone.
+        dns_contact: Option<String> = "", "MAIL";
+        /// TTL of the zones' own records and of tombstones.
+        dns_zone_ttl_seconds: u32 = "3600", "SECONDS", 0..=604_800;
+        /// How long others may remember that a name does not exist.
+        dns_negative_ttl_seconds: u32 = "300", "SECONDS", 0..=86_400;
         /// Threads that answer UDP. 0: one per processor.
         dns_udp_workers: usize = "0", "COUNT", 0..=256;
         /// Most TCP connections at once.
-        dns_tcp_connections: usize = "512", "COUNT", 1..=1_000_000;
+        dns_tcp_connections: usize = "1000", "COUNT", 1..=1_000_000;
         /// Most TCP connections at once from one network (/24, /56).
-        dns_tcp_connections_per_client: usize = "64", "COUNT", 1..=1_000_000;
+        dns_tcp_connections_per_network: usize = "100", "COUNT", 1..=1_000_000;
         /// How long a TCP connection may be silent.
         dns_tcp_idle_seconds: u64 = "10", "SECONDS", 1..=600;
     }

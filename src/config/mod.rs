@@ -16,8 +16,9 @@ pub use flags::Flags;
 pub use keys::{Config, KEYS, Key};
 pub use load::{ConfigError, Origin, load};
 pub use template::{effective, template};
-pub use types::{Apex, BaseUrl, DomainName, LogFilter, LogFormat};
+pub use types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer};
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 impl Default for Config {
@@ -72,22 +73,21 @@ impl Config {
         )
     }
 
-    /// Names of the zones' name servers: the configured ones, or `ns` below the apex.
-    pub fn effective_name_servers(&self) -> Vec<DomainName> {
-        if self.name_server.is_empty() {
-            return vec![self.apex.child("ns")];
+    /// The zones' name servers, each with all of its addresses; empty when none is configured.
+    pub fn name_servers(&self) -> Vec<(String, Vec<IpAddr>)> {
+        let mut servers: Vec<(String, Vec<IpAddr>)> = Vec::new();
+        for NameServer { name, address } in &self.name_server {
+            match servers.iter_mut().find(|(known, _)| known == name) {
+                Some((_, addresses)) => addresses.extend(address),
+                None => servers.push((name.clone(), address.iter().copied().collect())),
+            }
         }
-        self.name_server.clone()
+        servers
     }
 
     /// Threads of the pool: as configured, or two per processor.
     pub fn effective_pool_threads(&self) -> usize {
         if self.pool_threads > 0 { self.pool_threads } else { 2 * processors() }
-    }
-
-    /// UDP workers of DNS: as configured, or one per processor.
-    pub fn effective_dns_udp_workers(&self) -> usize {
-        if self.dns_udp_workers > 0 { self.dns_udp_workers } else { processors() }
     }
 }
 
@@ -104,7 +104,6 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(config.effective_ledger_origin(), "id.example/88.118");
         assert_eq!(config.effective_public_url(), "http://127.0.0.1:8080");
-        assert_eq!(config.effective_name_servers()[0].as_str(), "ns.id.example.");
         assert_eq!(config.effective_tls_files().0, PathBuf::from("./data/tls/cert.pem"));
         config.prefix.clear();
         assert_eq!(config.effective_ledger_origin(), "id.example");

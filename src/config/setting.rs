@@ -150,6 +150,17 @@ impl Single for u64 {
     }
 }
 
+impl Single for u32 {
+    fn read_single(text: &str) -> Result<Self, String> {
+        let number = u64::read_single(text)?;
+        u32::try_from(number).map_err(|_| format!("{number} is too large"))
+    }
+
+    fn show(&self) -> toml::Value {
+        u64::from(*self).show()
+    }
+}
+
 impl Single for usize {
     fn read_single(text: &str) -> Result<Self, String> {
         let number = u64::read_single(text)?;

@@ -1,47 +1,44 @@
 //! Types that only the configuration has.
 
+use std::net::IpAddr;
+
 use super::setting::Single;
 
-/// A domain name in lower case with its dot at the end.
+/// The domain below which a node's names are, in lower case with its dot at the end; at most 100
+/// octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainName(String);
-
-impl DomainName {
-    /// The name's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn read(text: &str, max_octets: usize) -> Result<Self, String> {
-        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
-        if !name.split('.').all(fits) {
-            return Err(format!(
-                "{text:?} is no domain name: labels of letters, digits and '-', such as id.example."
-            ));
-        }
-        if name.len() + 1 > max_octets {
-            return Err(format!("{text:?} has {} octets; at most {max_octets}", name.len() + 1));
-        }
-        Ok(Self(name + "."))
-    }
-}
-
-/// The domain below which a node's names are: a [`DomainName`] of at most 100 octets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Apex(DomainName);
+pub struct Apex(String);
 
 impl Apex {
     /// The name's text.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
+}
 
-    /// The name `label` below the apex.
-    pub(super) fn child(&self, label: &str) -> DomainName {
-        DomainName(format!("{label}.{}", self.as_str()))
+/// A name server of the node's zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameServer {
+    /// Its name, in lower case with its dot at the end.
+    pub name: String,
+    /// One of its addresses.
+    pub address: Option<IpAddr>,
+}
+
+/// A domain name in lower case with its dot at the end.
+fn domain_name(text: &str, max_octets: usize) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
+    if !name.split('.').all(fits) {
+        return Err(format!(
+            "{text:?} is no domain name: labels of letters, digits and '-', such as id.example."
+        ));
     }
+    if name.len() + 1 > max_octets {
+        return Err(format!("{text:?} has {} octets; at most {max_octets}", name.len() + 1));
+    }
+    Ok(name + ".")
 }
 
 /// `http` or `https` and a host, perhaps with a path, without a slash at the end.
@@ -75,9 +72,9 @@ pub enum LogFormat {
     Json,
 }
 
-impl Single for DomainName {
+impl Single for Apex {
     fn read_single(text: &str) -> Result<Self, String> {
-        Self::read(text, MAX_NAME_OCTETS)
+        domain_name(text, MAX_APEX_OCTETS).map(Self)
     }
 
     fn show(&self) -> toml::Value {
@@ -85,13 +82,23 @@ impl Single for DomainName {
     }
 }
 
-impl Single for Apex {
+impl Single for NameServer {
     fn read_single(text: &str) -> Result<Self, String> {
-        DomainName::read(text, MAX_APEX_OCTETS).map(Self)
+        let (name, address) = match text.split_once('=') {
+            None => (text, None),
+            Some((name, address)) => {
+                let fault = |_| format!("{address:?} in {text:?} is no IP address");
+                (name, Some(address.parse().map_err(fault)?))
+            }
+        };
+        Ok(Self { name: domain_name(name, MAX_NAME_OCTETS)?, address })
     }
 
     fn show(&self) -> toml::Value {
-        self.as_str().into()
+        match self.address {
+            Some(address) => format!("{}={address}", self.name).into(),
+            None => self.name.as_str().into(),
+        }
     }
 }
 
