@@ -7,8 +7,11 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod codec;
+pub mod config;
 pub mod identifier;
 pub mod ledger;
 pub mod pool;
@@ -17,3 +20,4 @@ pub mod registry;
 pub mod resolver;
 pub mod signing;
 pub mod store;
+pub mod telemetry;

@@ -1,0 +1,406 @@
+//! The Rust client of a node's HTTP interface; the command line and the tests use it.
+//!
+//! One [`Client`] talks to one node over HTTP/1.1, plain or TLS, and keeps one idle connection.
+//! Every call is bounded in time and every answer in size. Absence is an outcome, not an error;
+//! a refusal is an error that carries the node's own words (RFC 9457).
+
+mod address;
+mod connection;
+mod documents;
+mod error;
+mod import;
+
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::identifier::Identifier;
+use crate::record::RecordDocument;
+use address::Address;
+use connection::{Connector, Payload, Sender, collect};
+pub use documents::{
+    Condition, Found, History, NewTokenDocument, Page, Resolved, TokenDocument, TokenWithSecret,
+    Written,
+};
+pub use error::{ClientError, Problem};
+pub use import::{ImportLine, ImportOutcome, Verdict};
+
+/// A client of one node.
+pub struct Client {
+    address: Address,
+    connector: Connector,
+    authorization: Option<HeaderValue>,
+    timeout: Duration,
+    idle: std::sync::Mutex<Option<Sender>>,
+}
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The node: `http://127.0.0.1:8080`, perhaps with a path.
+    pub server: String,
+    /// Secret that proves who asks.
+    pub token: Option<String>,
+    /// PEM file of certificates to trust beside the system's; a node's own is `DATA/tls/cert.pem`.
+    pub authorities: Option<std::path::PathBuf>,
+    /// How long a call may take; streams count from their last piece.
+    pub timeout: Duration,
+}
+
+impl ClientOptions {
+    /// A client of `server` without a token.
+    pub fn new(server: impl Into<String>) -> Self {
+        Self { server: server.into(), token: None, authorities: None, timeout: DEFAULT_TIMEOUT }
+    }
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    pub fn new(options: &ClientOptions) -> Result<Self, ClientError> {
+        let address = Address::parse(&options.server)?;
+        let connector = Connector::new(&address, options.authorities.as_deref())?;
+        let authorization = options.token.as_deref().map(bearer).transpose()?;
+        let timeout = options.timeout;
+        Ok(Self { address, connector, authorization, timeout, idle: None.into() })
+    }
+
+    /// Registers an identifier or replaces its record. `body` is a registration.
+    pub async fn register(
+        &self,
+        identifier: &Identifier,
+        body: &Json,
+        condition: Condition,
+        idempotency_key: Option<&str>,
+    ) -> Result<Written, ClientError> {
+        let mut ask = Ask::new(Method::PUT, path_of(identifier)).json(body).when(condition);
+        if let Some(key) = idempotency_key {
+            ask = ask.header("idempotency-key", key)?;
+        }
+        self.write(ask).await
+    }
+
+    /// Changes parts of a record. `body` is a patch.
+    pub async fn update(
+        &self,
+        identifier: &Identifier,
+        body: &Json,
+        condition: Condition,
+    ) -> Result<Written, ClientError> {
+        self.write(Ask::new(Method::PATCH, path_of(identifier)).json(body).when(condition)).await
+    }
+
+    /// Retires an identifier, for good.
+    pub async fn retire(
+        &self,
+        identifier: &Identifier,
+        condition: Condition,
+    ) -> Result<Written, ClientError> {
+        self.write(Ask::new(Method::DELETE, path_of(identifier)).when(condition)).await
+    }
+
+    /// The record of an identifier.
+    pub async fn find(&self, identifier: &Identifier) -> Result<Found, ClientError> {
+        let reply = self.call(&Ask::new(Method::GET, path_of(identifier))).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(Found::Absent(reply.into_problem().to_string())),
+            StatusCode::GONE => Ok(Found::Retired(reply.into_problem().record)),
+            _ => Ok(Found::Record(Box::new(reply.accept()?.read()?))),
+        }
+    }
+
+    /// All versions of a record, newest first; empty when it was never registered.
+    pub async fn history(&self, identifier: &Identifier) -> Result<Vec<Json>, ClientError> {
+        let path = format!("{}/history", path_of(identifier));
+        let mut versions = Vec::new();
+        let mut before: Option<u64> = None;
+        loop {
+            let query = before.map(|version| format!("?before={version}")).unwrap_or_default();
+            let reply = self.call(&Ask::new(Method::GET, path.clone() + &query)).await?;
+            if reply.status == StatusCode::NOT_FOUND {
+                return Ok(versions);
+            }
+            let page: History = reply.accept()?.read()?;
+            versions.extend(page.versions);
+            match page.next {
+                Some(next) if before.is_none_or(|before| next < before) => before = Some(next),
+                _ => return Ok(versions),
+            }
+        }
+    }
+
+    /// A page of the records under `prefix`, behind the identifier `after`.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, ClientError> {
+        let mut path = format!("{IDENTIFIERS}?prefix={}&limit={limit}", encode(prefix));
+        if let Some(after) = after {
+            path += &format!("&after={}", encode(after));
+        }
+        self.call(&Ask::new(Method::GET, path)).await?.accept()?.read()
+    }
+
+    /// Looks many identifiers up at once; answers in the order asked.
+    pub async fn resolve_many(&self, identifiers: &[String]) -> Result<Vec<Resolved>, ClientError> {
+        #[derive(serde::Deserialize)]
+        struct Answers {
+            results: Vec<Resolved>,
+        }
+        let body = json!({ "identifiers": identifiers });
+        let reply =
+            self.call(&Ask::new(Method::POST, "/api/v1/resolve".into()).json(&body)).await?;
+        reply.accept()?.read().map(|answers: Answers| answers.results)
+    }
+
+    /// Makes a token; its secret is in the answer and nowhere else.
+    pub async fn create_token(
+        &self,
+        wanted: &NewTokenDocument,
+    ) -> Result<TokenWithSecret, ClientError> {
+        let body = serde_json::to_value(wanted).map_err(ClientError::unreadable)?;
+        self.call(&Ask::new(Method::POST, TOKENS.into()).json(&body)).await?.accept()?.read()
+    }
+
+    /// All tokens, without their secrets.
+    pub async fn tokens(&self) -> Result<Vec<TokenDocument>, ClientError> {
+        #[derive(serde::Deserialize)]
+        struct Tokens {
+            tokens: Vec<TokenDocument>,
+        }
+        let reply = self.call(&Ask::new(Method::GET, TOKENS.into())).await?;
+        reply.accept()?.read().map(|list: Tokens| list.tokens)
+    }
+
+    /// Ends a token.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
+        let path = format!("{TOKENS}/{}", encode(id));
+        self.call(&Ask::new(Method::DELETE, path)).await?.accept()?;
+        Ok(())
+    }
+
+    /// What `/readyz` says, and whether the node is ready.
+    pub async fn ready(&self) -> Result<(bool, Json), ClientError> {
+        let reply = self.call(&Ask::new(Method::GET, "/readyz".into())).await?;
+        let ready = reply.status.is_success();
+        Ok((ready, reply.read().unwrap_or(Json::Null)))
+    }
+
+    /// Copies a backup of the node into `file`; returns its bytes.
+    ///
+    /// The file appears under its name only when it is complete and on the disk.
+    pub async fn backup(&self, file: &Path, with_keys: bool) -> Result<u64, ClientError> {
+        let query = if with_keys { "?keys=true" } else { "" };
+        let ask = Ask::new(Method::GET, format!("/api/v1/backup{query}"));
+        let mut response = self.open(&ask).await?;
+        if !response.status().is_success() {
+            return Err(ClientError::Problem(Reply::read_all(response).await?.into_problem()));
+        }
+        let partial = file.with_added_extension("part");
+        let fault = |error| ClientError::File { path: partial.clone(), error };
+        let mut output = tokio::fs::File::create(&partial).await.map_err(fault)?;
+        let mut bytes = 0;
+        while let Some(frame) = self.within(response.body_mut().frame()).await? {
+            let Ok(data) = frame.map_err(ClientError::lost)?.into_data() else { continue };
+            output.write_all(&data).await.map_err(fault)?;
+            bytes += data.len() as u64;
+        }
+        output.flush().await.map_err(fault)?;
+        output.sync_all().await.map_err(fault)?;
+        tokio::fs::rename(&partial, file).await.map_err(fault)?;
+        Ok(bytes)
+    }
+
+    /// Sends any request below the server's address; for what has no call of its own.
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ClientError> {
+        let mut ask = Ask::new(method, path.to_owned());
+        ask.body = body.into();
+        for (name, value) in headers {
+            ask = ask.header(name, value)?;
+        }
+        let reply = self.call(&ask).await?;
+        Ok((reply.status, reply.headers, reply.body.into()))
+    }
+
+    async fn write(&self, ask: Ask) -> Result<Written, ClientError> {
+        let reply = self.call(&ask).await?.accept()?;
+        let created = reply.status == StatusCode::CREATED;
+        Ok(Written { record: reply.read::<RecordDocument>()?, created })
+    }
+
+    /// Sends a request and reads the whole answer.
+    async fn call(&self, ask: &Ask) -> Result<Reply, ClientError> {
+        self.within(async {
+            let (response, sender) = self.exchange(ask).await?;
+            let reply = Reply::read_all(response).await?;
+            *self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
+            Ok(reply)
+        })
+        .await?
+    }
+
+    /// Sends a request and leaves the answer's body to the caller.
+    async fn open(&self, ask: &Ask) -> Result<Response<hyper::body::Incoming>, ClientError> {
+        self.within(self.exchange(ask)).await?.map(|(response, _)| response)
+    }
+
+    /// One request on the idle connection or a new one. A request that an old connection did not
+    /// take, and any GET that it lost, goes out once more on a new one.
+    async fn exchange(
+        &self,
+        ask: &Ask,
+    ) -> Result<(Response<hyper::body::Incoming>, Sender), ClientError> {
+        let idle = self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(mut sender) = idle
+            && sender.ready().await.is_ok()
+        {
+            match sender.try_send_request(self.request(ask)?).await {
+                Ok(response) => return Ok((response, sender)),
+                Err(mut error) => {
+                    let untaken = error.take_message().is_some();
+                    if !untaken && ask.method != Method::GET {
+                        return Err(ClientError::lost(error.into_error()));
+                    }
+                }
+            }
+        }
+        let mut sender = self.connector.connect(&self.address).await?;
+        let response = sender.send_request(self.request(ask)?).await.map_err(ClientError::lost)?;
+        Ok((response, sender))
+    }
+
+    fn request(&self, ask: &Ask) -> Result<Request<Payload>, ClientError> {
+        self.address_request(ask, Payload::whole(ask.body.clone()))
+    }
+
+    fn address_request(
+        &self,
+        ask: &Ask,
+        payload: Payload,
+    ) -> Result<Request<Payload>, ClientError> {
+        let path = format!("{}{}", self.address.path, ask.path);
+        let mut request = Request::builder()
+            .method(ask.method.clone())
+            .uri(path)
+            .header(HOST, &self.address.authority)
+            .body(payload)
+            .map_err(|error| ClientError::Address(error.to_string()))?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.extend(ask.headers.clone());
+        if let Some(authorization) = &self.authorization {
+            headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
+        Ok(request)
+    }
+
+    fn late(&self) -> ClientError {
+        ClientError::Timeout { server: self.address.to_string(), timeout: self.timeout }
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, ClientError> {
+        tokio::time::timeout(self.timeout, work).await.map_err(|_| self.late())
+    }
+}
+
+/// A request before it has a connection.
+struct Ask {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Ask {
+    fn new(method: Method, path: String) -> Self {
+        Self { method, path, headers: HeaderMap::new(), body: bytes::Bytes::new() }
+    }
+
+    fn json(mut self, body: &Json) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.body = body.to_string().into();
+        self
+    }
+
+    fn when(mut self, condition: Condition) -> Self {
+        if let Some((name, value)) = condition.header() {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Result<Self, ClientError> {
+        let fault = || ClientError::Header(name.to_owned());
+        let name: hyper::header::HeaderName = name.parse().map_err(|_| fault())?;
+        let value = HeaderValue::from_str(value).map_err(|_| fault())?;
+        self.headers.append(name, value);
+        Ok(self)
+    }
+}
+
+/// A whole answer.
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Reply {
+    async fn read_all(response: Response<hyper::body::Incoming>) -> Result<Self, ClientError> {
+        let (head, body) = response.into_parts();
+        let body = collect(body, MAX_ANSWER_BYTES).await?;
+        Ok(Self { status: head.status, headers: head.headers, body })
+    }
+
+    fn accept(self) -> Result<Self, ClientError> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        Err(ClientError::Problem(self.into_problem()))
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(ClientError::unreadable)
+    }
+
+    fn into_problem(self) -> Problem {
+        Problem::read(self.status.as_u16(), &self.body)
+    }
+}
+
+fn path_of(identifier: &Identifier) -> String {
+    format!("{IDENTIFIERS}/{}", identifier.path_segment())
+}
+
+fn encode(text: &str) -> impl std::fmt::Display {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, ClientError> {
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+    let mut value = value.map_err(|_| ClientError::Header("authorization".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// How long a call may take unless said otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer that is kept in memory.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+const IDENTIFIERS: &str = "/api/v1/identifiers";
+const TOKENS: &str = "/api/v1/tokens";
