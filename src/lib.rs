@@ -9,6 +9,7 @@
 pub mod access;
 pub mod clock;
 pub mod codec;
+pub mod http;
 pub mod identifier;
 pub mod ledger;
 pub mod pool;

@@ -53,6 +53,15 @@ pub struct NewToken {
     pub expires_ms: Option<u64>,
 }
 
+impl NewToken {
+    /// A secret of 256 random bits: `npt_` and 43 characters. None when `random` fails.
+    pub fn random_secret(random: &dyn ring::rand::SecureRandom) -> Option<String> {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes).ok()?;
+        Some(format!("npt_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes)))
+    }
+}
+
 /// Something that can be done under a prefix.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
