@@ -53,13 +53,13 @@ pub struct NewToken {
     pub expires_ms: Option<u64>,
 }
 
-impl NewToken {
-    /// A secret of 256 random bits: `npt_` and 43 characters. None when `random` fails.
-    pub fn random_secret(random: &dyn ring::rand::SecureRandom) -> Option<String> {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes).ok()?;
-        Some(format!("npt_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes)))
-    }
+/// A secret for a new token, of 256 random bits: `npt_` and 43 characters.
+pub fn fresh_secret(
+    random: &dyn ring::rand::SecureRandom,
+) -> Result<String, ring::error::Unspecified> {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes)?;
+    Ok(format!("npt_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes)))
 }
 
 /// Something that can be done under a prefix.

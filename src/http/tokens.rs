@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::problem::{self, Problem, ProblemDocument};
 use super::{App, answers, body, path};
-use crate::access::{Action, Actor, NewToken, Token};
+use crate::access::{Action, Actor, NewToken, Token, TokenDigest, fresh_secret};
 use crate::identifier::Prefix;
 use crate::record::timestamp;
 use crate::registry::{Command, Receipt, Request as Change};
@@ -99,8 +99,8 @@ pub(super) async fn create_token(
     let bytes = body::read(body, TOKEN_BYTES, app.settings.request_timeout).await?;
     let body: NewTokenBody = body::parse(&bytes)?;
     let (prefixes, expires_ms) = body.check()?;
-    let secret = NewToken::random_secret(&ring::rand::SystemRandom::new())
-        .ok_or_else(|| Problem::new(&problem::INTERNAL, "the machine has no randomness"))?;
+    let secret = fresh_secret(&ring::rand::SystemRandom::new())
+        .map_err(|_| Problem::new(&problem::INTERNAL, "the machine has no randomness"))?;
     let token = NewToken {
         secret: secret.clone(),
         account: body.account.clone(),
@@ -109,7 +109,7 @@ pub(super) async fn create_token(
         expires_ms,
     };
     let made = TokenDocument {
-        id: crate::access::TokenDigest::of(&secret).id(),
+        id: TokenDigest::of(&secret).id(),
         secret: Some(secret),
         account: body.account,
         actions: token.actions.iter().collect(),
@@ -178,7 +178,7 @@ pub(super) async fn revoke_token(
             *response.status_mut() = StatusCode::NO_CONTENT;
             Ok(response)
         }
-        receipt @ Receipt::Record { .. } => Err(super::app::wrong_receipt(&receipt)),
+        receipt => Err(super::app::wrong_receipt(&receipt)),
     }
 }
 

@@ -75,7 +75,7 @@ impl Change {
                 let kind = if reads { ViewKind::Full } else { ViewKind::Public };
                 Ok((Answer { stored, kind }, created))
             }
-            receipt @ Receipt::Token { .. } => Err(super::app::wrong_receipt(&receipt)),
+            receipt => Err(super::app::wrong_receipt(&receipt)),
         }
     }
 }
