@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod http;
 pub mod identifier;
 pub mod ledger;
 pub mod pool;

@@ -10,7 +10,7 @@ mod token;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest};
+pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest, fresh_secret};
 
 use crate::identifier::Prefix;
 use crate::store::{Direction, Guard, Read, Store, StoreError};

@@ -53,6 +53,15 @@ pub struct NewToken {
     pub expires_ms: Option<u64>,
 }
 
+/// A secret for a new token, of 256 random bits: `npt_` and 43 characters.
+pub fn fresh_secret(
+    random: &dyn ring::rand::SecureRandom,
+) -> Result<String, ring::error::Unspecified> {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes)?;
+    Ok(format!("npt_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes)))
+}
+
 /// Something that can be done under a prefix.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,

@@ -11,7 +11,7 @@ mod prefix;
 mod spelling;
 
 pub use key::CanonicalKey;
-pub use prefix::Prefix;
+pub use prefix::{Prefix, RESERVED_SEGMENTS};
 
 /// An identifier as somebody spelled it, together with its canonical key.
 #[derive(Clone, Debug, PartialEq, Eq)]

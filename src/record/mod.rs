@@ -14,7 +14,7 @@ mod view;
 
 pub use attribute::{Attribute, AttributeError};
 pub use disk::RECORD_FORMAT;
-pub use draft::{Draft, DraftError, DraftValue, Patch};
+pub use draft::{Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch};
 pub use json::{DataForm, RecordDocument, ValueDocument, timestamp};
 pub use value::{Form, Permissions, Reference, Ttl, Value};
 pub use view::{View, ViewKind};

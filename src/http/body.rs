@@ -1,0 +1,124 @@
+//! Request bodies: refused by their head where possible, read with bounds otherwise.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::problem::{self, Problem};
+
+/// Refuses bodies that are not JSON, compressed, or too long by their own account: before
+/// anything of them is read and before the token is looked up.
+pub(super) fn expect_json(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    expect_type(headers, &["application/json"])?;
+    let length = headers.get(CONTENT_LENGTH).and_then(|field| field.to_str().ok());
+    let length = length.and_then(|text| text.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    Ok(())
+}
+
+/// Refuses bodies of other media types than these and compressed ones.
+pub(super) fn expect_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
+    let refuse = |detail: String| Problem::new(&problem::BAD_MEDIA_TYPE, detail);
+    let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    let essence = field.split(';').next().unwrap_or_default().trim();
+    if !types.iter().any(|wanted| wanted.eq_ignore_ascii_case(essence)) {
+        let wanted = types.join(" or ");
+        return Err(refuse(format!("Content-Type is {essence:?}: send {wanted}")));
+    }
+    let encoded = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    if encoded {
+        let detail = "this body must not be compressed with this coding".to_owned();
+        let identity = axum::http::HeaderValue::from_static("identity");
+        return Err(refuse(detail).with_header(ACCEPT_ENCODING, identity));
+    }
+    Ok(())
+}
+
+/// Reads a whole body of at most `limit` bytes, within `patience`.
+pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(patience, Limited::new(body, limit).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(Problem::new(&problem::BAD_REQUEST, "the body broke off")),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} s", patience.as_secs());
+            Err(Problem::new(&problem::REQUEST_TIMEOUT, detail))
+        }
+    }
+}
+
+/// Parses a JSON body; errors carry line and column.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(&problem::BAD_JSON, error.to_string()))
+}
+
+/// Parses the query; unknown members are refused where the type says so.
+pub(super) fn query<T: DeserializeOwned>(uri: &axum::http::Uri) -> Result<T, Problem> {
+    axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(query)| query).map_err(
+        |error| {
+            let detail = format!("the query is not understood: {}", error.body_text());
+            Problem::new(&problem::BAD_REQUEST, detail)
+        },
+    )
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("the body is larger than {limit} bytes, the most for this resource");
+    Problem::new(&problem::BODY_TOO_LARGE, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &str)| {
+            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+        };
+        fields.iter().map(field).collect()
+    }
+
+    #[test]
+    fn heads_are_checked_before_bodies() {
+        let check = |fields: &[(&'static str, &str)]| {
+            expect_json(&headers(fields), 100).map_err(|problem| problem.kind().name)
+        };
+        assert_eq!(check(&[("content-type", "application/json")]), Ok(()));
+        assert_eq!(check(&[("content-type", "Application/JSON; charset=utf-8")]), Ok(()));
+        assert_eq!(check(&[]), Err("bad-media-type"));
+        assert_eq!(check(&[("content-type", "text/plain")]), Err("bad-media-type"));
+        let json = ("content-type", "application/json");
+        assert_eq!(check(&[json, ("content-encoding", "gzip")]), Err("bad-media-type"));
+        assert_eq!(check(&[json, ("content-length", "101")]), Err("body-too-large"));
+        assert_eq!(check(&[json, ("content-length", "100")]), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn bodies_are_bounded_in_bytes_and_time() {
+        let patience = Duration::from_millis(50);
+        let read_kind = async |body| match read(body, 4, patience).await {
+            Ok(bytes) => Ok(bytes.len()),
+            Err(problem) => Err(problem.kind().name),
+        };
+        assert_eq!(read_kind(Body::from("abcd")).await, Ok(4));
+        assert_eq!(read_kind(Body::from("abcde")).await, Err("body-too-large"));
+        let stuck = Body::from_stream(futures_util::stream::pending::<Result<Bytes, String>>());
+        assert_eq!(read_kind(stuck).await, Err("request-timeout"));
+    }
+
+    #[test]
+    fn deep_json_is_refused() {
+        let deep = "[".repeat(100_000);
+        let problem = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
+        assert!(problem.detail().contains("recursion limit"), "{}", problem.detail());
+    }
+}

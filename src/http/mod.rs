@@ -1,0 +1,60 @@
+//! HTTP and HTTPS: resolution, the registration API, health.
+//!
+//! Handlers turn requests into lookups and commands and outcomes into answers; everything that
+//! blocks goes through the pool. Limits bite before authentication, authentication before bodies
+//! are read. Every error is an RFC 9457 [`problem`]; `faults` maps those of the core.
+//!
+//! Counters: `nameplate_http_requests_total{route,status}`, `nameplate_http_problems_total{problem}`,
+//! `nameplate_http_refused_total{reason}` (connections, connections_per_network, first_bytes,
+//! stalled_write, handshake, handshake_timeout, accept, ratio), `nameplate_http_bad_tokens_total`,
+//! `nameplate_http_write_conflicts_total`; gauge `nameplate_http_connections`.
+
+mod accept;
+mod answers;
+mod app;
+mod backup;
+mod body;
+mod certificate;
+mod conditions;
+mod connections;
+mod credentials;
+mod faults;
+mod health;
+mod identifiers;
+mod imports;
+mod layers;
+mod listen;
+mod openapi;
+mod page;
+mod path;
+pub mod problem;
+mod public;
+mod resolve;
+mod router;
+mod settings;
+mod timed;
+mod tokens;
+
+use std::sync::Arc;
+
+pub use app::{App, BackUp, DnsForms};
+pub use certificate::{Certificate, CertificateError};
+pub use listen::{Bound, Server, bind};
+pub use settings::Settings;
+
+/// The routes of a node, to be served by [`Bound::serve`] and [`Bound::serve_tls`].
+pub fn router(app: Arc<App>) -> axum::Router {
+    router::assemble(app)
+}
+
+/// The API as OpenAPI.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    router::describe()
+}
+
+/// The API as OpenAPI, in the text that `/api/v1/openapi.json` gives.
+pub fn description() -> String {
+    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,76 @@
+//! The head of the OpenAPI document; the rest comes from the routes.
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::problem::KINDS;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Nameplate",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "identifiers", description = "Register, read, change and retire"),
+        (name = "resolution", description = "Where identifiers lead"),
+        (name = "administration", description = "Tokens and backups"),
+        (name = "operation", description = "For those who run the node"),
+    ),
+    components(schemas(super::imports::SummaryDocument)),
+)]
+struct Head;
+
+/// The document without paths.
+pub(super) fn head() -> OpenApi {
+    let mut document = Head::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").into();
+    document.info.description = Some(description());
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of this node: `npt_` and 43 characters"))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    document
+}
+
+/// Writes wildcards of routes as the plain parameters they are in OpenAPI.
+pub(super) fn finish(mut document: OpenApi) -> OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths =
+        paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
+}
+
+fn description() -> String {
+    let mut text = String::from(
+        "A node of the industrial identifier resolution system. Records are versioned; the ETag \
+         is `\"<version>.<view>\"`, and `If-Match` compares the version alone. Every change is \
+         durable when it is answered.\n\nProblems are RFC 9457 documents; `type` is \
+         `urn:nameplate:problem:` and one of these names, which never change:\n\n",
+    );
+    for kind in KINDS {
+        text.push_str(&format!("- `{}` ({}): {}\n", kind.name, kind.status.as_u16(), kind.title));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    /// `UPDATE_SNAPSHOTS=1` writes the snapshot anew; look at the difference before you commit it.
+    #[test]
+    fn the_description_is_the_one_in_schemas() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/openapi.json");
+        let current = crate::http::description();
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let snapshot = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            snapshot == current,
+            "the API has changed: run the tests with UPDATE_SNAPSHOTS=1 and look at the difference"
+        );
+    }
+}

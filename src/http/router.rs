@@ -1,0 +1,67 @@
+//! Every route on one screen.
+//!
+//! Routes are registered together with their description, so that the OpenAPI document cannot
+//! drift from them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::compression::CompressionLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::identifiers::{change, history, list, put, read};
+use super::{App, backup, health, imports, layers, openapi, public, resolve, tokens};
+
+/// The router of a node.
+pub(super) fn assemble(app: Arc<App>) -> Router {
+    let limit_time = from_fn_with_state(Arc::clone(&app), layers::limit_time);
+    let (router, _) = timed().layer(limit_time).merge(streams()).with_state(app).split_for_parts();
+    let router = router
+        .method_not_allowed_fallback(layers::refuse_method)
+        .fallback(layers::refuse_path)
+        .layer(DefaultBodyLimit::disable());
+    layers::surround(router)
+}
+
+/// The description of all routes.
+pub(super) fn describe() -> OpenApi {
+    openapi::finish(timed().merge(streams()).into_openapi())
+}
+
+/// Routes whose answers are known within the request timeout.
+fn timed() -> OpenApiRouter<Arc<App>> {
+    let large_answers = OpenApiRouter::new()
+        .routes(routes!(list::list_identifiers))
+        .routes(routes!(history::read_history))
+        .routes(routes!(resolve::resolve_many))
+        .routes(routes!(health::describe))
+        .layer(CompressionLayer::new().gzip(true));
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(public::follow))
+        .routes(routes!(
+            put::put_identifier,
+            read::read_identifier,
+            change::patch_identifier,
+            change::retire_identifier,
+        ))
+        .routes(routes!(tokens::create_token, tokens::list_tokens))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(health::health))
+        .routes(routes!(health::readiness))
+        .routes(routes!(health::metrics))
+        .merge(large_answers)
+}
+
+/// Routes that take as long as their streams.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    let import = OpenApiRouter::new()
+        .routes(routes!(imports::import))
+        .layer(RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true))
+        .layer(from_fn(layers::count_received));
+    OpenApiRouter::new().routes(routes!(backup::back_up)).merge(import)
+}

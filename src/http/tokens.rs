@@ -1,0 +1,241 @@
+//! `/api/v1/tokens`: make, list and revoke tokens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::problem::{self, Problem, ProblemDocument};
+use super::{App, answers, body, path};
+use crate::access::{Action, Actor, NewToken, Token, TokenDigest, fresh_secret};
+use crate::identifier::Prefix;
+use crate::record::timestamp;
+use crate::registry::{Command, Receipt, Request as Change};
+
+/// A token to be made.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
+pub(super) struct NewTokenBody {
+    /// Account that will act through the token; 1 to 64 octets without control characters.
+    #[schema(example = "acme")]
+    account: String,
+    /// What the token allows.
+    #[schema(example = json!(["read", "register", "update", "retire"]))]
+    actions: Vec<Action>,
+    /// Prefixes under which it allows that; left out for everywhere.
+    #[serde(default)]
+    #[schema(example = json!(["88.118.8"]))]
+    prefixes: Option<Vec<String>>,
+    /// When it ends (RFC 3339); left out for never.
+    #[serde(default)]
+    #[schema(example = "2031-01-01T00:00:00Z")]
+    expires: Option<String>,
+}
+
+/// A token.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Token)]
+pub(super) struct TokenDocument {
+    /// Public name: 16 hex digits.
+    #[schema(example = "9f86d081884c7d65")]
+    id: String,
+    /// The secret; shown once, when the token is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// Account that acts through it.
+    account: String,
+    /// What it allows.
+    actions: Vec<Action>,
+    /// Prefixes under which it allows that; left out for everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefixes: Option<Vec<String>>,
+    /// When it was made (RFC 3339).
+    created: String,
+    /// When it ends (RFC 3339); left out for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// Whether it was revoked.
+    revoked: bool,
+}
+
+/// All tokens.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Tokens)]
+pub(super) struct TokensDocument {
+    /// The tokens, revoked and expired ones included.
+    tokens: Vec<TokenDocument>,
+}
+
+/// Make a token
+///
+/// The answer holds the secret, this once; the node keeps only its digest. For tokens that
+/// administer the whole node.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    operation_id = "createToken",
+    tag = "administration",
+    request_body(content = NewTokenBody),
+    responses(
+        (status = 201, description = "Made", body = TokenDocument),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn create_token(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    body::expect_json(&head.headers, TOKEN_BYTES)?;
+    let actor = administrator(&app, &head.headers).await?;
+    let bytes = body::read(body, TOKEN_BYTES, app.settings.request_timeout).await?;
+    let body: NewTokenBody = body::parse(&bytes)?;
+    let (prefixes, expires_ms) = body.check()?;
+    let secret = fresh_secret(&ring::rand::SystemRandom::new())
+        .map_err(|_| Problem::new(&problem::INTERNAL, "the machine has no randomness"))?;
+    let token = NewToken {
+        secret: secret.clone(),
+        account: body.account.clone(),
+        actions: body.actions.iter().copied().collect(),
+        prefixes,
+        expires_ms,
+    };
+    let made = TokenDocument {
+        id: TokenDigest::of(&secret).id(),
+        secret: Some(secret),
+        account: body.account,
+        actions: token.actions.iter().collect(),
+        prefixes: body.prefixes,
+        created: timestamp(app.clock.now_ms()),
+        expires: expires_ms.map(timestamp),
+        revoked: false,
+    };
+    app.write(&actor, Change::new(Command::CreateToken(token))).await?;
+    Ok(answers::json(StatusCode::CREATED, &made))
+}
+
+/// List tokens
+///
+/// All tokens without their secrets. For tokens that administer the whole node.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    operation_id = "listTokens",
+    tag = "administration",
+    responses(
+        (status = 200, description = "The tokens", body = TokensDocument),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn list_tokens(
+    State(app): State<Arc<App>>,
+    head: Parts,
+) -> Result<Response<Body>, Problem> {
+    administrator(&app, &head.headers).await?;
+    let access = Arc::clone(&app.access);
+    let tokens = app.pool.run(move || access.list()).await??;
+    let tokens = tokens.into_iter().map(TokenDocument::from).collect();
+    Ok(answers::json(StatusCode::OK, &TokensDocument { tokens }))
+}
+
+/// Revoke a token
+///
+/// Ends the token at once; changes that it has under way are refused. For tokens that administer
+/// the whole node.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{id}",
+    operation_id = "revokeToken",
+    tag = "administration",
+    params(("id" = String, Path, description = "The token's public name",
+        example = "9f86d081884c7d65")),
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(super) async fn revoke_token(
+    State(app): State<Arc<App>>,
+    head: Parts,
+) -> Result<Response<Body>, Problem> {
+    let actor = administrator(&app, &head.headers).await?;
+    let id = path::segment(&head.uri, "/api/v1/tokens/").to_owned();
+    match app.write(&actor, Change::new(Command::RevokeToken { id })).await? {
+        Receipt::Token { .. } => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        }
+        receipt => Err(super::app::wrong_receipt(&receipt)),
+    }
+}
+
+/// The actor, who must be allowed to administer the whole node.
+pub(super) async fn administrator(app: &App, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
+    let actor = app.actor(headers).await?;
+    actor.authorise_administration()?;
+    Ok(actor)
+}
+
+impl NewTokenBody {
+    fn check(&self) -> Result<(Option<Vec<Prefix>>, Option<u64>), Problem> {
+        let refuse = |detail: &str| Problem::new(&problem::BAD_REQUEST, detail);
+        let octets = self.account.len();
+        if octets == 0 || octets > ACCOUNT_OCTETS || self.account.chars().any(char::is_control) {
+            return Err(refuse("account must be 1 to 64 octets without control characters"));
+        }
+        if self.actions.is_empty() {
+            return Err(refuse("actions is empty: name what the token is to allow"));
+        }
+        let prefixes = self.prefixes.as_ref().map(|prefixes| {
+            if prefixes.is_empty() || prefixes.len() > MAX_PREFIXES {
+                return Err(refuse("prefixes must be 1 to 1000; leave it out for everywhere"));
+            }
+            Ok(prefixes.iter().map(|text| Prefix::parse(text)).collect::<Result<_, _>>()?)
+        });
+        let expires_ms = self.expires.as_deref().map(|text| {
+            let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
+            moment
+                .and_then(|moment| u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok())
+                .ok_or_else(|| refuse("expires must be RFC 3339, such as 2031-01-01T00:00:00Z"))
+        });
+        Ok((prefixes.transpose()?, expires_ms.transpose()?))
+    }
+}
+
+impl From<Token> for TokenDocument {
+    fn from(token: Token) -> Self {
+        let prefixes = token.prefixes.as_deref();
+        Self {
+            id: token.id,
+            secret: None,
+            account: token.account,
+            actions: token.actions.iter().collect(),
+            prefixes: prefixes.map(|all| all.iter().map(Prefix::to_string).collect()),
+            created: timestamp(token.created_ms),
+            expires: token.expires_ms.map(timestamp),
+            revoked: token.revoked,
+        }
+    }
+}
+
+/// Most bytes in the body that describes a token.
+const TOKEN_BYTES: usize = 64 << 10;
+
+/// Most octets of an account's name.
+const ACCOUNT_OCTETS: usize = 64;
+
+/// Most prefixes in the scope of a token.
+const MAX_PREFIXES: usize = 1_000;
