@@ -9,6 +9,8 @@
 //! because nobody can know what an engine kept (`StoreError::Stopped`).
 
 mod column;
+#[cfg(test)]
+pub(crate) mod memory;
 mod tables;
 
 use std::ops::{ControlFlow, Range};
