@@ -50,6 +50,16 @@ impl BaseUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The host's name or address, without brackets and port.
+    pub fn host(&self) -> &str {
+        let behind = self.0.split_once("://").map_or(&*self.0, |(_, behind)| behind);
+        let authority = behind.split('/').next().unwrap_or_default();
+        match authority.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
 }
 
 /// Which events are logged.

@@ -14,35 +14,44 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 
-/// A certificate with its key, kept in `cert.pem` and `key.pem` of one folder.
+/// A certificate with its key, each in a PEM file.
 ///
 /// [`Certificate::reload`] takes new files for connections that follow; those that are open keep
 /// theirs.
 #[derive(Debug)]
 pub struct Certificate {
-    folder: PathBuf,
+    files: Files,
     current: ArcSwap<CertifiedKey>,
 }
 
+/// Where a certificate and its key are.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The certificate and those that lead to its root.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
 impl Certificate {
-    /// Reads the certificate in `folder`; makes a self-signed one for `names` when there is none.
+    /// Reads the certificate in `files`; makes a self-signed one for `names` when there is none.
     ///
     /// Errors when one file is there without the other, or when they do not fit each other.
-    pub fn load_or_create(folder: &Path, names: &[String]) -> Result<Arc<Self>, CertificateError> {
-        let (chain, key) = (folder.join(CHAIN), folder.join(KEY));
+    pub fn load_or_create(files: &Files, names: &[String]) -> Result<Arc<Self>, CertificateError> {
+        let Files { chain, key } = files;
         match (chain.exists(), key.exists()) {
-            (false, false) => create(folder, names)?,
-            (true, false) => return Err(CertificateError::Half(chain, key)),
-            (false, true) => return Err(CertificateError::Half(key, chain)),
+            (false, false) => create(files, names)?,
+            (true, false) => return Err(CertificateError::Half(chain.clone(), key.clone())),
+            (false, true) => return Err(CertificateError::Half(key.clone(), chain.clone())),
             (true, true) => {}
         }
-        let current = ArcSwap::from_pointee(load(folder)?);
-        Ok(Arc::new(Self { folder: folder.to_owned(), current }))
+        let current = ArcSwap::from_pointee(load(files)?);
+        Ok(Arc::new(Self { files: files.clone(), current }))
     }
 
     /// Reads the files again; the certificate stays as it is when they are at fault.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        self.current.store(Arc::new(load(&self.folder)?));
+        self.current.store(Arc::new(load(&self.files)?));
         Ok(())
     }
 
@@ -65,17 +74,19 @@ impl ResolvesServerCert for Certificate {
 
 /// Makes a key and a certificate. The certificate comes last: without it the key alone is an
 /// error that the operator sees, and no key is ever overwritten.
-fn create(folder: &Path, names: &[String]) -> Result<(), CertificateError> {
+fn create(files: &Files, names: &[String]) -> Result<(), CertificateError> {
     let made = rcgen::generate_simple_self_signed(names)
         .map_err(|error| CertificateError::Make(error.to_string()))?;
     let fault = |path: &Path| {
         let path = path.to_owned();
         move |error| CertificateError::File(path, error)
     };
-    fs::create_dir_all(folder).map_err(fault(folder))?;
-    let (chain, key) = (folder.join(CHAIN), folder.join(KEY));
-    write_new(&key, &made.signing_key.serialize_pem(), 0o600).map_err(fault(&key))?;
-    write_new(&chain, &made.cert.pem(), 0o644).map_err(fault(&chain))
+    let Files { chain, key } = files;
+    for folder in [chain, key].into_iter().filter_map(|file| file.parent()) {
+        fs::create_dir_all(folder).map_err(fault(folder))?;
+    }
+    write_new(key, &made.signing_key.serialize_pem(), 0o600).map_err(fault(key))?;
+    write_new(chain, &made.cert.pem(), 0o644).map_err(fault(chain))
 }
 
 fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
@@ -84,8 +95,8 @@ fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-fn load(folder: &Path) -> Result<CertifiedKey, CertificateError> {
-    let (chain_path, key_path) = (folder.join(CHAIN), folder.join(KEY));
+fn load(files: &Files) -> Result<CertifiedKey, CertificateError> {
+    let Files { chain: chain_path, key: key_path } = files.clone();
     let chain = CertificateDer::pem_slice_iter(&read(&chain_path)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| CertificateError::Pem(chain_path.clone(), error.to_string()))?;
@@ -125,12 +136,6 @@ pub enum CertificateError {
     #[error("no certificate could be made: {0}")]
     Make(String),
 }
-
-/// File of the certificate and those that lead to its root.
-const CHAIN: &str = "cert.pem";
-
-/// File of the private key.
-const KEY: &str = "key.pem";
 
 /// Most bytes read of a file.
 const MOST_BYTES: u64 = 1 << 20;

@@ -38,7 +38,7 @@ mod tokens;
 use std::sync::Arc;
 
 pub use app::{App, BackUp, DnsForms};
-pub use certificate::{Certificate, CertificateError};
+pub use certificate::{Certificate, CertificateError, Files};
 pub use listen::{Bound, Server, bind};
 pub use settings::Settings;
 

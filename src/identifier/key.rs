@@ -1,7 +1,7 @@
 //! Canonical keys.
 
 use super::prefix::Prefix;
-use super::{MAX_OCTETS, handle};
+use super::{IdentifierError, MAX_OCTETS, handle};
 use crate::codec::Corrupt;
 
 /// What all spellings of one identifier have in common, as bytes in the store's order.
@@ -22,6 +22,11 @@ impl CanonicalKey {
         bytes.push(scheme);
         bytes.extend_from_slice(folded.as_bytes());
         Self { bytes: bytes.into(), slash: slash as u16 }
+    }
+
+    /// The key of `suffix`, in any ASCII case, under `prefix`.
+    pub fn under(prefix: &Prefix, suffix: &str) -> Result<Self, IdentifierError> {
+        handle::key(&format!("{prefix}/{suffix}"))
     }
 
     /// Reads a key from the store; anything but a key that parsing would produce is corrupt.

@@ -30,11 +30,6 @@ impl Folder {
         self.0.join("keys")
     }
 
-    /// Certificate and key of HTTPS, unless configured to be elsewhere.
-    pub fn tls(&self) -> PathBuf {
-        self.0.join("tls")
-    }
-
     /// The addresses a running node is bound to, as JSON.
     pub fn addresses(&self) -> PathBuf {
         self.0.join("addresses.json")

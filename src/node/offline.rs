@@ -10,7 +10,7 @@ use super::Folder;
 use crate::access::NewToken;
 use crate::clock::Clock;
 use crate::registry::{self, CheckReport};
-use crate::signing::{KEY_FILE_NAMES, NodeKeys};
+use crate::signing::{LOG_KEY_FILE, NodeKeys, SALT_KEY_FILE};
 use crate::store::{
     BackupHeader, BackupSummary, Restoration, RocksSettings, STORE_FORMAT, Store, write_backup,
 };
@@ -47,7 +47,7 @@ pub fn backup(
     let mut header = backup_header(clock.now_ms());
     header.holds_private_keys = with_keys;
     if with_keys {
-        for name in KEY_FILE_NAMES {
+        for name in [LOG_KEY_FILE, SALT_KEY_FILE] {
             let path = folder.keys().join(name);
             let content = std::fs::read(&path).with_context(|| format!("{}", path.display()))?;
             header.files.push((format!("keys/{name}"), content));

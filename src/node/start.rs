@@ -1,13 +1,17 @@
 //! Starting a node.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
+use ring::rand::SystemRandom;
 
+use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
-use crate::access::{Access, Actions, NewToken, fresh_secret};
+use crate::access::{Access, Actions, Actor, NewToken, fresh_secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::current_log;
@@ -15,7 +19,7 @@ use crate::pool::Pool;
 use crate::registry::{self, Registry, Seed};
 use crate::resolver::Resolver;
 use crate::signing::NodeKeys;
-use crate::store::{RocksSettings, RocksStore, Store};
+use crate::store::{RocksSettings, RocksStore, Store, StoreError, write_backup};
 use crate::{dns, http};
 
 /// Starts the node that `config` describes. `admin_secret` becomes the first token of a new node;
@@ -50,17 +54,13 @@ pub async fn start(
             ..Default::default()
         },
     )?);
-    let threads = match config.pool_threads {
-        0 => 2 * std::thread::available_parallelism().map_or(2, usize::from),
-        threads => threads,
-    };
-    let (pool, pool_threads) = Pool::start(threads, config.pool_queue)?;
+    let (pool, pool_threads) = Pool::start(config.effective_pool_threads(), config.pool_queue)?;
     let draining = Arc::new(AtomicBool::new(false));
     let core = Core { store, resolver, registry, pool, clock, draining, render_metrics };
 
     let mut addresses = Addresses::default();
     let dns = core.start_dns(config, &mut addresses)?;
-    let (http, certificate) = core.start_http(config, &folder, &mut addresses)?;
+    let (http, certificate) = core.start_http(config, &mut addresses).await?;
     let text = serde_json::to_string_pretty(&addresses)?;
     std::fs::write(folder.addresses(), text + "\n").context("cannot write addresses.json")?;
     Ok(Node {
@@ -96,11 +96,13 @@ fn seed(
 ) -> anyhow::Result<Option<String>> {
     let made_up = match &admin_secret {
         Some(_) => None,
-        None => Some(fresh_secret(&ring::rand::SystemRandom::new())?),
+        None => {
+            Some(fresh_secret(&SystemRandom::new()).ok().context("the system gave no randomness")?)
+        }
     };
     let secret = admin_secret.or_else(|| made_up.clone()).unwrap_or_default();
     let seed = Seed {
-        origin: config.ledger_origin(),
+        origin: config.effective_ledger_origin(),
         prefixes: config.prefix.clone(),
         token: NewToken {
             secret,
@@ -125,4 +127,118 @@ fn warn_of_ignored_prefixes(config: &Config, resolver: &Resolver) {
             "not one of this node's prefixes: --prefix seeds new nodes only and is ignored here"
         );
     }
+}
+
+impl Core {
+    fn start_dns(
+        &self,
+        config: &Config,
+        addresses: &mut Addresses,
+    ) -> anyhow::Result<Option<dns::Server>> {
+        let Some(listen) = config.dns else { return Ok(None) };
+        let settings = dns::Settings {
+            listen: vec![listen],
+            apex: config.apex.as_str().to_owned(),
+            serve_apex: config.root,
+            name_servers: config.name_servers(),
+            udp_workers: config.dns_udp_workers,
+            tcp_connections_max: config.dns_tcp_connections,
+            tcp_connections_per_network_max: config.dns_tcp_connections_per_network,
+            tcp_idle_timeout: Duration::from_secs(config.dns_tcp_idle_seconds),
+            ..Default::default()
+        };
+        let bound = dns::bind(&settings).with_context(|| format!("DNS on {listen}"))?;
+        addresses.dns = bound.addresses().first().copied();
+        let registry = Arc::downgrade(&self.registry);
+        // Serial numbers wrap (RFC 1982); what counts is that every change moves them on.
+        let serial = move || registry.upgrade().map_or(0, |registry| registry.ledger_size() as u32);
+        let resolver = Arc::clone(&self.resolver);
+        let server =
+            bound.serve(resolver, self.pool.clone(), self.clock.clone(), Arc::new(serial))?;
+        Ok(Some(server))
+    }
+
+    async fn start_http(
+        &self,
+        config: &Config,
+        addresses: &mut Addresses,
+    ) -> anyhow::Result<(Vec<http::Server>, Option<Arc<http::Certificate>>)> {
+        let settings = http_settings(config);
+        let router = http::router(Arc::new(self.app(config, settings.clone())?));
+        let mut servers = Vec::new();
+        if let Some(listen) = config.http {
+            let bound = http::bind(listen).with_context(|| format!("HTTP on {listen}"))?;
+            addresses.http = Some(bound.address());
+            servers.push(bound.serve(router.clone(), &settings));
+        }
+        let Some(listen) = config.https else { return Ok((servers, None)) };
+        let (chain, key) = config.effective_tls_files();
+        let certificate = http::Certificate::load_or_create(
+            &http::Files { chain, key },
+            &certificate_names(config, listen),
+        )?;
+        let bound = http::bind(listen).with_context(|| format!("HTTPS on {listen}"))?;
+        addresses.https = Some(bound.address());
+        servers.push(bound.serve_tls(router, &settings, &certificate)?);
+        Ok((servers, Some(certificate)))
+    }
+
+    fn app(&self, config: &Config, settings: http::Settings) -> anyhow::Result<http::App> {
+        let apex = dns::name::Name::parse(config.apex.as_str())?;
+        let store = Arc::clone(&self.store);
+        let clock = self.clock.clone();
+        let backup = move |actor: &Actor, out: &mut dyn Write| {
+            actor.authorise_administration()?;
+            let header = backup_header(clock.now_ms());
+            let written = write_backup(&*store.snapshot(), &header, out, &mut |_| {});
+            written.map(drop).map_err(|error| StoreError::Engine(error.to_string()).into())
+        };
+        Ok(http::App {
+            resolver: Arc::clone(&self.resolver),
+            registry: Arc::clone(&self.registry),
+            access: Arc::new(Access::new(Arc::clone(&self.store))),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.render_metrics),
+            backup: Arc::new(backup),
+            dns: http::DnsForms {
+                name: Box::new(move |identifier| {
+                    dns::name::name_of(identifier.key(), &apex)
+                        .map_or_else(String::new, |name| name.to_string())
+                }),
+                check: Box::new(check_dns_value),
+            },
+            draining: Arc::clone(&self.draining),
+            settings,
+        })
+    }
+}
+
+/// Checks the data of a value of type `DNS/<kind>`.
+fn check_dns_value(kind: &str, data: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(data).map_err(|_| "the data is not text".to_owned())?;
+    dns::presentation::parse(&format!("DNS/{kind}"), text).map(drop)
+}
+
+fn http_settings(config: &Config) -> http::Settings {
+    http::Settings {
+        connections: config.http_connections,
+        connections_per_network: config.http_connections_per_network,
+        header_timeout: Duration::from_secs(config.http_header_timeout_seconds),
+        request_timeout: Duration::from_secs(config.http_request_timeout_seconds),
+        registration_bytes: config.http_body_bytes,
+        import_line_bytes: config.http_body_bytes,
+        public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        ..Default::default()
+    }
+}
+
+/// Names for a certificate of the node's own: what it is reached by, as far as known.
+fn certificate_names(config: &Config, listen: SocketAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.push(listen.ip().to_string());
+    names.extend(config.public_url.as_ref().map(|url| url.host().to_owned()));
+    names.sort();
+    names.dedup();
+    names
 }

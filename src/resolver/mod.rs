@@ -156,6 +156,11 @@ impl Resolver {
         self.zones.covering(prefix)
     }
 
+    /// Whether `prefix` is one of this node's prefixes or has one below it.
+    pub fn leads_to_zone(&self, prefix: &Prefix) -> bool {
+        self.zones.any_at_or_below(prefix)
+    }
+
     /// This node's prefixes, in order.
     pub fn zones(&self) -> Vec<Arc<Prefix>> {
         self.zones.all()
