@@ -146,8 +146,9 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::super::entry::EntryKind;
-    use super::super::logs::start_log;
+    use super::super::logs::{Predecessor, start_log};
     use super::super::note::{NoteError, open_note};
+    use super::super::resume::log_end;
     use super::super::tile::tile_widths;
     use super::super::tree::defined_root;
     use super::*;
@@ -304,6 +305,8 @@ mod tests {
         assert_eq!(Checkpoint::parse(text).as_ref(), Ok(&last.checkpoint));
         assert_eq!((last.checkpoint.size, last.checkpoint.root), (6, appender.root()));
         assert_eq!(open(&store, &log).last_checkpoint(), Some(last));
+        let end = Predecessor { log: 7, size: 6, root: appender.root() };
+        assert_eq!(log_end(&store, &log).unwrap(), end);
     }
 
     #[test]

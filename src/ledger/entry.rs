@@ -119,7 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written(mut bytes in prop::collection::vec(any::<u8>(), 48..53), kind in 0u8..12) {
+        fn what_is_read_is_written(
+            mut bytes in prop::collection::vec(any::<u8>(), 48..53), kind in 0u8..12,
+        ) {
             bytes[0] = 1;
             bytes[1] = kind;
             match Entry::from_bytes(&bytes) {

@@ -184,7 +184,8 @@ mod tests {
     proptest! {
         #[test]
         fn rows_read_back(subject in any::<Vec<u8>>(), text in ".{0,20}", byte in any::<u8>()) {
-            let entry = Entry { kind: EntryKind::Key, time_ms: 1, version: 2, commitment: [byte; 32] };
+            let kind = EntryKind::Key;
+            let entry = Entry { kind, time_ms: 1, version: 2, commitment: [byte; 32] };
             let row = JournalRow { entry, subject };
             prop_assert_eq!(reread(&row), Ok(row));
             let row = BodyRow { meta: text.clone(), body: format!("{text}2") };
@@ -196,7 +197,9 @@ mod tests {
         }
 
         #[test]
-        fn keys_read_back_and_sort(log in any::<u32>(), one in any::<u64>(), two in any::<u64>(), level in any::<u8>()) {
+        fn keys_read_back_and_sort(
+            log in any::<u32>(), one in any::<u64>(), two in any::<u64>(), level in any::<u8>(),
+        ) {
             let [one, two] = [one, two].map(|index| Position { log, index });
             prop_assert_eq!(Position::read_key(&key_bytes(&one)), Ok(one));
             prop_assert_eq!(key_bytes(&one).cmp(&key_bytes(&two)), one.cmp(&two));

@@ -258,83 +258,94 @@ mod tests {
         assert_eq!(seen, SIZE);
     }
 
+    /// A way to damage the sound log, and how the findings begin.
+    type Case = (fn(&mut dyn Transaction), &'static [&'static str]);
+
+    const TILE: TileKey = TileKey { log: 1, level: 1, number: 0 };
+    const CHECKPOINT: CheckpointKey = CheckpointKey { log: 1, size: SIZE - 9 };
+
+    const JOURNAL_CASES: &[Case] = &[
+        (
+            |tx| JOURNAL.delete(tx, &Position { log: 1, index: 70 }),
+            &["journal 1/71: no entries from 70", "checkpoints 1/65991: cannot be proved"],
+        ),
+        (
+            |tx| {
+                let row = JournalRow { entry: entry(71), subject: b"s".to_vec() };
+                JOURNAL.put(tx, &Position { log: 1, index: 70 }, &row);
+            },
+            &["tiles 1/1/0: differs", "checkpoints 1/65991: the root differs"],
+        ),
+        (
+            |tx| {
+                let key = key_bytes(&Position { log: 1, index: 65_980 });
+                tx.put(ColumnId::Journal, &key, b"\x01\x01\x63");
+            },
+            &["journal 0000000100000000000101bc: ", "checkpoints 1/65991: cannot be proved"],
+        ),
+        (
+            |tx| {
+                for index in SIZE - 10..SIZE {
+                    JOURNAL.delete(tx, &Position { log: 1, index });
+                }
+            },
+            &["checkpoints 1/65991: covers more than the 65990"],
+        ),
+    ];
+
+    const TILE_AND_BODY_CASES: &[Case] = &[
+        (|tx| TILES.delete(tx, &TILE), &["tiles 1/1/0: is missing"]),
+        (
+            |tx| TILES.put(tx, &TILE, &TileRow { hashes: vec![[0; 32]; 256] }),
+            &["tiles 1/1/0: differs"],
+        ),
+        (
+            |tx| tx.put(ColumnId::Tiles, &key_bytes(&TILE), b"\x01short"),
+            &["tiles 00000001010000000000000000: "],
+        ),
+        (
+            |tx| {
+                let row = TileRow { hashes: vec![[0; 32]; 256] };
+                TILES.put(tx, &TileKey { number: 1, ..TILE }, &row);
+                TILES.put(tx, &TileKey { level: 0, ..TILE }, &row);
+            },
+            &["tiles 1/0/0: is one too many", "tiles 1/1/1: is one too many"],
+        ),
+        (
+            |tx| BODIES.delete(tx, &Position { log: 1, index: 3_000 }),
+            &["bodies 1/3000: is missing"],
+        ),
+        (
+            |tx| {
+                let row = BodyRow { meta: String::new(), body: String::new() };
+                BODIES.put(tx, &Position { log: 1, index: 3_001 }, &row);
+            },
+            &["bodies 1/3001: no entry calls for it"],
+        ),
+    ];
+
+    const CHECKPOINT_CASES: &[Case] = &[
+        (
+            |tx| CHECKPOINTS.put(tx, &CHECKPOINT, &CheckpointRow { note: "x\n\n— ".into() }),
+            &["checkpoints 1/65991: not a signed note"],
+        ),
+        (
+            |tx| {
+                let origin = "node.example/log/1".to_owned();
+                let wrong = Checkpoint { origin, size: 7, root: [0; 32] };
+                let log = LogRow::first("node.example", &keys(), 5);
+                let note = sign_note(&wrong.to_text(), &log.verifier().unwrap(), &keys().log);
+                let row = CheckpointRow { note };
+                CHECKPOINTS.put(tx, &CHECKPOINT, &row);
+                CHECKPOINTS.put(tx, &CheckpointKey { size: 7, ..CHECKPOINT }, &row);
+            },
+            &["checkpoints 1/65991: is for", "checkpoints 1/7: the root differs"],
+        ),
+    ];
+
     #[test]
     fn every_fault_is_found_where_it_is() {
-        type Fault = fn(&mut dyn Transaction);
-        const TILE: TileKey = TileKey { log: 1, level: 1, number: 0 };
-        const CHECKPOINT: CheckpointKey = CheckpointKey { log: 1, size: SIZE - 9 };
-        let cases: [(Fault, &[&str]); 12] = [
-            (
-                |tx| JOURNAL.delete(tx, &Position { log: 1, index: 70 }),
-                &["journal 1/71: no entries from 70", "checkpoints 1/65991: cannot be proved"],
-            ),
-            (
-                |tx| {
-                    let row = JournalRow { entry: entry(71), subject: b"s".to_vec() };
-                    JOURNAL.put(tx, &Position { log: 1, index: 70 }, &row);
-                },
-                &["tiles 1/1/0: differs", "checkpoints 1/65991: the root differs"],
-            ),
-            (
-                |tx| {
-                    let key = key_bytes(&Position { log: 1, index: 65_980 });
-                    tx.put(ColumnId::Journal, &key, b"\x01\x01\x63");
-                },
-                &["journal 0000000100000000000101bc: ", "checkpoints 1/65991: cannot be proved"],
-            ),
-            (
-                |tx| {
-                    for index in SIZE - 10..SIZE {
-                        JOURNAL.delete(tx, &Position { log: 1, index });
-                    }
-                },
-                &["checkpoints 1/65991: covers more than the 65990"],
-            ),
-            (|tx| TILES.delete(tx, &TILE), &["tiles 1/1/0: is missing"]),
-            (
-                |tx| TILES.put(tx, &TILE, &TileRow { hashes: vec![[0; 32]; 256] }),
-                &["tiles 1/1/0: differs"],
-            ),
-            (
-                |tx| tx.put(ColumnId::Tiles, &key_bytes(&TILE), b"\x01short"),
-                &["tiles 00000001010000000000000000: "],
-            ),
-            (
-                |tx| {
-                    let row = TileRow { hashes: vec![[0; 32]; 256] };
-                    TILES.put(tx, &TileKey { number: 1, ..TILE }, &row);
-                    TILES.put(tx, &TileKey { level: 0, ..TILE }, &row);
-                },
-                &["tiles 1/0/0: is one too many", "tiles 1/1/1: is one too many"],
-            ),
-            (
-                |tx| BODIES.delete(tx, &Position { log: 1, index: 3_000 }),
-                &["bodies 1/3000: is missing"],
-            ),
-            (
-                |tx| {
-                    let row = BodyRow { meta: String::new(), body: String::new() };
-                    BODIES.put(tx, &Position { log: 1, index: 3_001 }, &row);
-                },
-                &["bodies 1/3001: no entry calls for it"],
-            ),
-            (
-                |tx| CHECKPOINTS.put(tx, &CHECKPOINT, &CheckpointRow { note: "x\n\n— ".into() }),
-                &["checkpoints 1/65991: not a signed note"],
-            ),
-            (
-                |tx| {
-                    let origin = "node.example/log/1".to_owned();
-                    let wrong = Checkpoint { origin, size: 7, root: [0; 32] };
-                    let log = LogRow::first("node.example", &keys(), 5);
-                    let note = sign_note(&wrong.to_text(), &log.verifier().unwrap(), &keys().log);
-                    let row = CheckpointRow { note };
-                    CHECKPOINTS.put(tx, &CHECKPOINT, &row);
-                    CHECKPOINTS.put(tx, &CheckpointKey { size: 7, ..CHECKPOINT }, &row);
-                },
-                &["checkpoints 1/65991: is for", "checkpoints 1/7: the root differs"],
-            ),
-        ];
+        let cases = [JOURNAL_CASES, TILE_AND_BODY_CASES, CHECKPOINT_CASES].concat();
         for (position, (fault, wanted)) in cases.into_iter().enumerate() {
             let (store, log) = sound();
             let mut changes = store.begin();
