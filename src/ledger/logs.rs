@@ -22,6 +22,8 @@ pub struct LogRow {
     pub generation: u32,
     /// The public half of the key that signs its checkpoints.
     pub public: [u8; 32],
+    /// Which salt key its entries are salted with (see [`crate::signing::SaltKey::id`]).
+    pub salt_key_id: [u8; 8],
     /// When it was started; milliseconds since 1970.
     pub created_ms: u64,
     /// Where the log before it ended, as far as known.
@@ -47,6 +49,7 @@ impl LogRow {
             origin: origin(base, 1),
             generation: 1,
             public: keys.log.public(),
+            salt_key_id: keys.salt.id(),
             created_ms: now_ms,
             predecessor: None,
         }
@@ -61,6 +64,7 @@ impl LogRow {
             origin: origin(base.unwrap_or(&self.origin), generation),
             generation,
             public: keys.log.public(),
+            salt_key_id: keys.salt.id(),
             created_ms: now_ms,
             predecessor: Some(predecessor),
         }
@@ -101,7 +105,11 @@ pub fn logs(read: &dyn Read) -> Result<Vec<LogRow>, StoreError> {
 impl Row for LogRow {
     fn write_row(&self, writer: &mut Writer) {
         writer.u8(ROW_FORMAT).u32(self.id).u32(self.generation).u64(self.created_ms);
-        writer.raw(&self.public).short_text(&self.origin).u8(u8::from(self.predecessor.is_some()));
+        writer
+            .raw(&self.public)
+            .raw(&self.salt_key_id)
+            .short_text(&self.origin)
+            .u8(u8::from(self.predecessor.is_some()));
         if let Some(before) = &self.predecessor {
             writer.u32(before.log).u64(before.size).raw(&before.root);
         }
@@ -114,6 +122,7 @@ impl Row for LogRow {
         let (id, generation) = (reader.u32("log")?, reader.u32("generation")?);
         let created_ms = reader.u64("created")?;
         let public = reader.array("log key")?;
+        let salt_key_id = reader.array("salt key id")?;
         let origin = reader.short_text("origin")?.to_owned();
         let predecessor = match reader.u8("predecessor")? {
             0 => None,
@@ -124,7 +133,7 @@ impl Row for LogRow {
             }),
             _ => return Err(Corrupt::Range("predecessor")),
         };
-        Ok(Self { id, origin, generation, public, created_ms, predecessor })
+        Ok(Self { id, origin, generation, public, salt_key_id, created_ms, predecessor })
     }
 }
 

@@ -58,26 +58,32 @@ pub fn backup(
 }
 
 /// Restores a backup into `data`, which must not exist or be empty. Unless the caller knows that
-/// nothing was lost, the ledger starts its next generation.
+/// nothing was lost, the ledger starts its next generation. `keys` is a folder with the node's
+/// keys for backups that hold none; without it the node gets new ones.
 pub fn restore(
     input: &mut dyn Read,
     data: &Path,
+    keys: Option<&Path>,
     nothing_lost: bool,
     clock: &Clock,
     progress: &mut dyn FnMut(u64),
 ) -> anyhow::Result<Restored> {
     let settings = RocksSettings::default();
     let restoration = Restoration::read(input, data, &settings, progress)?;
-    let keys_folder = restoration.folder().join("keys");
-    let new_keys = !restoration.header().holds_private_keys;
+    let own_keys = restoration.folder().join("keys");
+    let holds_keys = restoration.header().holds_private_keys;
+    if let Some(keys) = keys.filter(|_| !holds_keys) {
+        NodeKeys::copy(keys, &own_keys)?;
+    }
+    let new_keys = !holds_keys && keys.is_none();
     if new_keys && nothing_lost {
         anyhow::bail!(
-            "the backup holds no private keys, so the old ledger cannot go on: restore without \
-             --nothing-lost, or from a backup made with --with-keys"
+            "the backup holds no private keys, so the old ledger cannot go on: name a folder that \
+             does with --keys, or restore without --nothing-lost"
         );
     }
     let open_keys = if new_keys { NodeKeys::open } else { NodeKeys::load };
-    let keys = Arc::new(open_keys(&keys_folder)?);
+    let keys = Arc::new(open_keys(&own_keys)?);
     let log = match nothing_lost {
         true => crate::ledger::current_log(restoration.store())?
             .context("the backup holds no ledger: it is not of a node that ever started")?,

@@ -15,7 +15,7 @@ use crate::ledger::{
     subject_of_prefix, verify_log,
 };
 use crate::resolver::fits_label;
-use crate::signing::NodeKeys;
+use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
     Column, ColumnId, Direction, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row, StoreError,
     StoredRecord, VERSIONS, VersionKey,
@@ -28,6 +28,9 @@ pub struct CheckReport {
     pub rows: std::collections::BTreeMap<&'static str, u64>,
     /// Entries of all logs.
     pub ledger_entries: u64,
+    /// Logs, by origin, whose commitments could not be compared: the salt key they were made with
+    /// is not among the node's keys.
+    pub unproved_logs: Vec<String>,
     /// The first [`MAX_FINDINGS`] faults.
     pub findings: Vec<Finding>,
     /// How many faults there are in all.
@@ -51,7 +54,14 @@ pub fn check(
     keys: &NodeKeys,
     progress: &mut dyn FnMut(u64),
 ) -> Result<CheckReport, StoreError> {
-    let mut checking = Checking { read, keys, progress, report: CheckReport::default(), done: 0 };
+    let (proved, unproved): (Vec<_>, Vec<_>) =
+        logs(read)?.into_iter().partition(|log| log.salt_key_id == keys.salt.id());
+    let report = CheckReport {
+        unproved_logs: unproved.into_iter().map(|log| log.origin).collect(),
+        ..Default::default()
+    };
+    let proved = proved.into_iter().map(|log| log.id).collect();
+    let mut checking = Checking { read, keys, proved, progress, report, done: 0 };
     checking.records()?;
     checking.versions()?;
     checking.names()?;
@@ -65,6 +75,8 @@ pub fn check(
 struct Checking<'a> {
     read: &'a dyn Read,
     keys: &'a NodeKeys,
+    /// Logs whose commitments can be compared.
+    proved: Vec<u32>,
     progress: &'a mut dyn FnMut(u64),
     report: CheckReport,
     done: u64,
@@ -139,7 +151,7 @@ impl Checking<'_> {
         let key = position;
         match JOURNAL.get(self.read, &key)? {
             None => self.fault(column, place, "its ledger entry is missing"),
-            Some(row) if row.entry != *entry || row.subject != subject => {
+            Some(row) if !self.matches(position, &row.entry, entry) || row.subject != subject => {
                 let at = format!("log {} index {}", position.log, position.index);
                 self.fault(
                     column,
@@ -150,6 +162,15 @@ impl Checking<'_> {
             Some(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether a stored entry is the one that a row leads to, as far as the salts are known.
+    fn matches(&self, position: Position, stored: &Entry, expected: &Entry) -> bool {
+        let commitment = match self.proved.contains(&position.log) {
+            true => expected.commitment,
+            false => stored.commitment,
+        };
+        *stored == Entry { commitment, ..*expected }
     }
 
     fn names(&mut self) -> Result<(), StoreError> {
@@ -194,7 +215,8 @@ impl Checking<'_> {
     fn ledger(&mut self) -> Result<(), StoreError> {
         for log in logs(self.read)? {
             let mut visited: Vec<(String, &'static str)> = Vec::new();
-            let (read, keys) = (self.read, self.keys);
+            let read = self.read;
+            let salt = self.proved.contains(&log.id).then_some(&self.keys.salt);
             let (mut done, mut failure) = (self.done, None);
             let progress = &mut *self.progress;
             let report = verify_log(read, &log, &mut |position, row| {
@@ -202,7 +224,7 @@ impl Checking<'_> {
                 if done.is_multiple_of(PROGRESS_ROWS) {
                     progress(done);
                 }
-                match fault_of_entry(read, keys, position, row) {
+                match fault_of_entry(read, salt, position, row) {
                     Ok(Some(fault)) if visited.len() < MAX_FINDINGS => {
                         visited.push((format!("log {} index {}", log.id, position.index), fault));
                     }
@@ -277,7 +299,7 @@ impl Checking<'_> {
 /// What is wrong with a journal row seen from the ledger's side.
 fn fault_of_entry(
     read: &dyn Read,
-    keys: &NodeKeys,
+    salt: Option<&SaltKey>,
     position: Position,
     row: &JournalRow,
 ) -> Result<Option<&'static str>, StoreError> {
@@ -296,7 +318,7 @@ fn fault_of_entry(
     let Some(kept) = BODIES.get(read, &position)? else {
         return Ok(Some("its body is missing"));
     };
-    let (salt, entry) = (&keys.salt, &row.entry);
+    let (Some(salt), entry) = (salt, &row.entry) else { return Ok(None) };
     let commitment = body_commitment(salt, &row.subject, entry.version, &kept.meta, &kept.body);
     Ok((commitment != entry.commitment).then_some("its body is not what it commits to"))
 }

@@ -11,7 +11,7 @@ use super::{Receipt, RegistryError};
 use crate::access::{Authority, NewToken};
 use crate::identifier::Prefix;
 use crate::ledger::{
-    Appender, EntryKind, LogRow, Predecessor, current_log, start_log, subject_of_node,
+    Appender, EntryKind, LogRow, current_log, log_end, start_log, subject_of_node,
     subject_of_prefix,
 };
 use crate::signing::NodeKeys;
@@ -82,8 +82,7 @@ pub fn begin_generation(
     now_ms: u64,
 ) -> Result<LogRow, RegistryError> {
     let old = current_log(store)?.ok_or(RegistryError::Unseeded)?;
-    let tip = Appender::open(store, old.clone(), Arc::clone(keys))?;
-    let predecessor = Predecessor { log: old.id, size: tip.size(), root: tip.root() };
+    let predecessor = log_end(store, &old)?;
     let log = old.next(predecessor, keys, now_ms);
     let entry = body_entry(
         keys,

@@ -255,8 +255,10 @@ fn a_new_generation_says_where_the_old_one_stood() {
     let node = fixture();
     node.stored(&put("88.118/1", P100, Condition::Always));
     node.registry.close();
-    let log = begin_generation(&*node.store, &node.keys, NOW_MS).unwrap();
+    let keys = Arc::new(NodeKeys::from_seeds(&[3; 32], [4; 32]));
+    let log = begin_generation(&*node.store, &keys, NOW_MS).unwrap();
     assert_eq!((log.generation, log.origin.as_str()), (2, "node.example/log/2"));
-    let report = check(&*node.store.snapshot(), &node.keys, &mut |_| {}).unwrap();
+    let report = check(&*node.store.snapshot(), &keys, &mut |_| {}).unwrap();
     assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
+    assert_eq!(report.unproved_logs, ["node.example/log/1"], "its salts are gone");
 }

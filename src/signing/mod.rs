@@ -49,6 +49,16 @@ impl NodeKeys {
         Ok(Self { log, salt: SaltKey::new(&salt) })
     }
 
+    /// Copies the keys in one folder, once they have proved to be keys, into another.
+    pub fn copy(from: &Path, to: &Path) -> Result<(), SigningError> {
+        Self::load(from)?;
+        key_file::make_folder(to)?;
+        for (name, _) in KEY_FILES {
+            key_file::write(to, name, &key_file::read(&from.join(name))?)?;
+        }
+        Ok(())
+    }
+
     /// Keys from seeds: always the same, for tests and recorded conversations.
     pub fn from_seeds(log_seed: &[u8; 32], salt: [u8; 32]) -> Self {
         Self { log: LogKey::from_seed(log_seed), salt: SaltKey::new(&salt) }
