@@ -57,8 +57,13 @@ impl Backup {
     fn back_up_offline(&self, data: &Path) -> anyhow::Result<u64> {
         let partial = self.output.with_added_extension("part");
         let name = partial.display().to_string();
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600);
-        let file = file.open(&partial).with_context(|| format!("cannot write {name}"))?;
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)
+            .with_context(|| format!("cannot write {name}"))?;
         let mut writer = BufWriter::new(file);
         let clock = Clock::system();
         let mut progress = rows_progress("backed up");

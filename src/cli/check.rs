@@ -14,8 +14,13 @@ use crate::registry::CheckReport;
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Folder of the node's data
-    #[arg(long, value_name = "DIR", env = "NAMEPLATE_DATA", default_value = "./data",
-        hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NAMEPLATE_DATA",
+        default_value = "./data",
+        hide_env_values = true
+    )]
     data: PathBuf,
 }
 

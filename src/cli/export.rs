@@ -22,8 +22,14 @@ pub struct Export {
     #[command(flatten)]
     remote: Remote,
     /// Prefixes, with all below them
-    #[arg(long, value_name = "PREFIX", env = "NAMEPLATE_PREFIX", default_value = "88.118",
-        value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        env = "NAMEPLATE_PREFIX",
+        default_value = "88.118",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     prefix: Vec<String>,
     /// File to write; standard output when left out
     #[arg(long, value_name = "FILE")]

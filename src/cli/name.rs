@@ -48,11 +48,7 @@ impl NameForms {
 }
 
 /// Each form by name; none where an identifier has no such form.
-fn forms(
-    identifier: &Identifier,
-    apex: &str,
-    server: &str,
-) -> Vec<(&'static str, Option<String>)> {
+fn forms(identifier: &Identifier, apex: &str, server: &str) -> Vec<(&'static str, Option<String>)> {
     let key = identifier.key();
     vec![
         ("identifier", Some(identifier.spelling().to_owned())),
@@ -68,8 +64,8 @@ fn forms(
 
 /// The identifier's name in DNS below `apex`; none when it has none.
 fn dns_name(identifier: &Identifier, apex: &str) -> Option<String> {
-    let apex = crate::dns::Name::parse(apex).ok()?;
-    crate::dns::name_of(identifier.key(), &apex).map(|name| name.to_string())
+    let apex = crate::dns::name::Name::parse(apex).ok()?;
+    crate::dns::name::name_of(identifier.key(), &apex).map(|name| name.to_string())
 }
 
 #[cfg(test)]

@@ -109,7 +109,9 @@ pub fn text_of(value: &Json) -> String {
 
 /// Text without control characters, which could command a terminal.
 pub fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 /// Tells on a terminal how many rows are done.
@@ -123,9 +125,7 @@ pub fn rows_progress(what: &'static str) -> impl FnMut(u64) {
 
 /// Whether the reader of standard output went away, which is its right.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ impl Restore {
             return Ok(SUCCESS);
         }
         let data = self.data.display();
-        output.line(format_args!("{data}: {rows} rows, as of {made}; ledger {}", restored.origin))?;
+        output
+            .line(format_args!("{data}: {rows} rows, as of {made}; ledger {}", restored.origin))?;
         if restored.new_keys {
             output.line("The backup held no private keys: the node has new ones.")?;
         }

@@ -81,7 +81,8 @@ fn command_lines_of_the_readme_parse() {
             panic!("{line}: {error}");
         }
     }
-    for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"] {
+    for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"]
+    {
         let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");
     }

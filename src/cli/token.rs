@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -109,8 +109,13 @@ impl Create {
         Ok((made.token.id, made.secret))
     }
 
-    fn create_offline(&self, data: &std::path::Path, clock: &Clock) -> anyhow::Result<(String, String)> {
-        let secret = crate::access::fresh_secret(&ring::rand::SystemRandom::new())?;
+    fn create_offline(
+        &self,
+        data: &std::path::Path,
+        clock: &Clock,
+    ) -> anyhow::Result<(String, String)> {
+        let secret = crate::access::fresh_secret(&ring::rand::SystemRandom::new())
+            .map_err(|_| anyhow!("the machine has no randomness"))?;
         let token = NewToken {
             secret: secret.clone(),
             account: self.account.clone(),
@@ -123,7 +128,11 @@ impl Create {
     }
 
     fn allowed(&self) -> Actions {
-        if self.actions.is_empty() { Actions::all() } else { self.actions.iter().copied().collect() }
+        if self.actions.is_empty() {
+            Actions::all()
+        } else {
+            self.actions.iter().copied().collect()
+        }
     }
 
     fn scope(&self) -> Option<Vec<Prefix>> {
