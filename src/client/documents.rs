@@ -76,13 +76,31 @@ pub struct Resolved {
     /// The identifier as asked.
     pub identifier: String,
     /// What was found.
-    pub status: String,
+    pub outcome: ResolvedOutcome,
     /// The record or tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordDocument>,
     /// Why there is no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+}
+
+/// What was found for one of many identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResolvedOutcome {
+    /// It is registered.
+    Record,
+    /// It is retired.
+    Retired,
+    /// It is not registered.
+    Absent,
+    /// Its prefix is another node's.
+    NotResponsible,
+    /// It is no identifier, or the node failed.
+    Failed,
+    /// The answer was full.
+    Deferred,
 }
 
 /// A token to be made.
@@ -110,11 +128,12 @@ pub struct TokenDocument {
     /// What it allows.
     pub actions: Vec<String>,
     /// Where; none is everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefixes: Option<Vec<String>>,
     /// When it was made (RFC 3339).
     pub created: String,
     /// When it ends (RFC 3339).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     /// Whether it was revoked.
     #[serde(default)]

@@ -76,7 +76,7 @@ impl ClientError {
             }
             ClientError::Lost(_) | ClientError::Timeout { .. } => true,
             ClientError::Problem(problem) => {
-                matches!(problem.status, 429 | 502..=504)
+                matches!(problem.status, 408 | 429 | 502..=504)
                     && !problem.kind.ends_with(":writes-stopped")
             }
             _ => false,

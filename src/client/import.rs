@@ -226,9 +226,17 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
 
     fn take_outcome(&mut self, answers: &mut Answers, line: &[u8]) -> Result<(), ClientError> {
         let answer: Answer = serde_json::from_slice(line).map_err(ClientError::unreadable)?;
-        let Answer::Outcome { line, identifier, outcome, problem } = answer else {
-            answers.summary = true;
-            return Ok(());
+        let (line, identifier, outcome, problem) = match answer {
+            Answer::Outcome { line, identifier, outcome, problem } => {
+                (line, identifier, outcome, problem)
+            }
+            Answer::Summary { summary: Summary { problem: Some(problem) } } => {
+                return Err(ClientError::Problem(problem));
+            }
+            Answer::Summary { summary: Summary { problem: None } } => {
+                answers.summary = true;
+                return Ok(());
+            }
         };
         let unasked = || ClientError::Unreadable(format!("an outcome for line {line} out of turn"));
         if line != answers.answered + 1 || self.sent == 0 {
@@ -264,10 +272,14 @@ enum Answer {
         problem: Option<Problem>,
     },
     /// The last line.
-    Summary {
-        #[serde(rename = "summary")]
-        _summary: serde::de::IgnoredAny,
-    },
+    Summary { summary: Summary },
+}
+
+/// How the node ended the import. Its numbers are of one connection only and not used.
+#[derive(Debug, Deserialize)]
+struct Summary {
+    #[serde(default)]
+    problem: Option<Problem>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

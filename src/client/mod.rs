@@ -25,8 +25,8 @@ use crate::record::RecordDocument;
 use address::Address;
 use connection::{Connector, Payload, Sender, collect};
 pub use documents::{
-    Condition, Found, History, NewTokenDocument, Page, Resolved, TokenDocument, TokenWithSecret,
-    Written,
+    Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,
+    TokenWithSecret, Written,
 };
 pub use error::{ClientError, Problem};
 pub use import::{ImportLine, ImportOutcome, Verdict};
@@ -36,6 +36,7 @@ pub struct Client {
     address: Address,
     connector: Connector,
     authorization: Option<HeaderValue>,
+    reason: Option<HeaderValue>,
     timeout: Duration,
     idle: std::sync::Mutex<Option<Sender>>,
 }
@@ -49,6 +50,8 @@ pub struct ClientOptions {
     pub token: Option<String>,
     /// PEM file of certificates to trust beside the system's; a node's own is `DATA/tls/cert.pem`.
     pub authorities: Option<std::path::PathBuf>,
+    /// Why changes are made, for the history.
+    pub reason: Option<String>,
     /// How long a call may take; streams count from their last piece.
     pub timeout: Duration,
 }
@@ -56,7 +59,13 @@ pub struct ClientOptions {
 impl ClientOptions {
     /// A client of `server` without a token.
     pub fn new(server: impl Into<String>) -> Self {
-        Self { server: server.into(), token: None, authorities: None, timeout: DEFAULT_TIMEOUT }
+        Self {
+            server: server.into(),
+            token: None,
+            authorities: None,
+            reason: None,
+            timeout: DEFAULT_TIMEOUT,
+        }
     }
 }
 
@@ -66,8 +75,11 @@ impl Client {
         let address = Address::parse(&options.server)?;
         let connector = Connector::new(&address, options.authorities.as_deref())?;
         let authorization = options.token.as_deref().map(bearer).transpose()?;
+        let reason = options.reason.as_deref().map(|reason| encode(reason).to_string());
+        let reason = reason.map(HeaderValue::try_from).transpose();
+        let reason = reason.map_err(|_| ClientError::Header(REASON.into()))?;
         let timeout = options.timeout;
-        Ok(Self { address, connector, authorization, timeout, idle: None.into() })
+        Ok(Self { address, connector, authorization, reason, timeout, idle: None.into() })
     }
 
     /// Registers an identifier or replaces its record. `body` is a registration.
@@ -148,16 +160,27 @@ impl Client {
         self.call(&Ask::new(Method::GET, path)).await?.accept()?.read()
     }
 
-    /// Looks many identifiers up at once; answers in the order asked.
+    /// Looks many identifiers up, any number; answers in the order asked.
     pub async fn resolve_many(&self, identifiers: &[String]) -> Result<Vec<Resolved>, ClientError> {
         #[derive(serde::Deserialize)]
         struct Answers {
             results: Vec<Resolved>,
         }
-        let body = json!({ "identifiers": identifiers });
-        let reply =
-            self.call(&Ask::new(Method::POST, "/api/v1/resolve".into()).json(&body)).await?;
-        reply.accept()?.read().map(|answers: Answers| answers.results)
+        let mut results: Vec<Resolved> = Vec::with_capacity(identifiers.len());
+        while let Some(rest) = identifiers.get(results.len()..).filter(|rest| !rest.is_empty()) {
+            let asked = rest.get(..MAX_RESOLVED).unwrap_or(rest);
+            let body = json!({ "identifiers": asked });
+            let ask = Ask::new(Method::POST, "/api/v1/resolve".into()).json(&body);
+            let answers: Answers = self.call(&ask).await?.accept()?.read()?;
+            let full = |result: &Resolved| result.outcome == ResolvedOutcome::Deferred;
+            let before = results.len();
+            let answered = answers.results.into_iter().take(asked.len());
+            results.extend(answered.take_while(|result| !full(result)));
+            if results.len() == before {
+                return Err(ClientError::Unreadable("an answer without results".into()));
+            }
+        }
+        Ok(results)
     }
 
     /// Makes a token; its secret is in the answer and nowhere else.
@@ -193,12 +216,11 @@ impl Client {
         Ok((ready, reply.read().unwrap_or(Json::Null)))
     }
 
-    /// Copies a backup of the node into `file`; returns its bytes.
+    /// Copies a backup of the node into `file`; returns its bytes. Holds no private keys.
     ///
     /// The file appears under its name only when it is complete and on the disk.
-    pub async fn backup(&self, file: &Path, with_keys: bool) -> Result<u64, ClientError> {
-        let query = if with_keys { "?keys=true" } else { "" };
-        let ask = Ask::new(Method::GET, format!("/api/v1/backup{query}"));
+    pub async fn backup(&self, file: &Path) -> Result<u64, ClientError> {
+        let ask = Ask::new(Method::GET, "/api/v1/backup".into());
         let mut response = self.open(&ask).await?;
         if !response.status().is_success() {
             return Err(ClientError::Problem(Reply::read_all(response).await?.into_problem()));
@@ -304,6 +326,9 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
+        if let Some(reason) = self.reason.as_ref().filter(|_| ask.method != Method::GET) {
+            headers.insert(REASON, reason.clone());
+        }
         Ok(request)
     }
 
@@ -399,8 +424,14 @@ fn bearer(token: &str) -> Result<HeaderValue, ClientError> {
 /// How long a call may take unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Most identifiers that a node resolves in one request.
+const MAX_RESOLVED: usize = 1_000;
+
 /// Most bytes of an answer that is kept in memory.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 const IDENTIFIERS: &str = "/api/v1/identifiers";
+/// Header that says why a change is made, as percent-encoded UTF-8.
+const REASON: &str = "nameplate-reason";
+
 const TOKENS: &str = "/api/v1/tokens";

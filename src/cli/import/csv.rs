@@ -52,7 +52,9 @@ impl ReadLines for CsvTable {
         self.pending.clear();
         match (open, &self.header) {
             (true, _) => self.take_record(Ok(None)),
-            (false, None) => Reading::Unusable("no header: the first line names the columns".into()),
+            (false, None) => {
+                Reading::Unusable("no header: the first line names the columns".into())
+            }
             (false, Some(_)) => Reading::Nothing,
         }
     }
@@ -259,9 +261,7 @@ mod tests {
             ("\"88.1/1,a", "a quote is opened and not closed"),
         ] {
             let found = read_all(&format!("identifier,a\n{line}"));
-            let fault = |reading: &Reading| {
-                matches!(reading, Reading::Fault(reason) if reason.contains(expected))
-            };
+            let fault = |reading: &Reading| matches!(reading, Reading::Fault(reason) if reason.contains(expected));
             assert!(found.iter().any(fault), "{line}: {found:?}");
         }
     }

@@ -148,7 +148,10 @@ fn serialize_pairs<S: serde::Serializer>(
 }
 
 pub(super) fn not_utf8(error: &std::str::Utf8Error) -> String {
-    format!("not UTF-8 at byte {}: convert the file, as with iconv -t UTF-8", error.valid_up_to() + 1)
+    format!(
+        "not UTF-8 at byte {}: convert the file, as with iconv -t UTF-8",
+        error.valid_up_to() + 1
+    )
 }
 
 /// What some programs put before UTF-8.
@@ -184,6 +187,8 @@ mod tests {
         let mut reader = Format::Ndjson.reader();
         assert_eq!(reader.read(b"  \t"), Reading::Nothing);
         assert_eq!(reader.read(b"{}"), Reading::Registration("{}".into()));
-        assert!(matches!(reader.read(b"{\"a\":\"\xff\"}"), Reading::Fault(why) if why.contains("byte 7")));
+        assert!(
+            matches!(reader.read(b"{\"a\":\"\xff\"}"), Reading::Fault(why) if why.contains("byte 7"))
+        );
     }
 }

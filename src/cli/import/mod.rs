@@ -103,9 +103,8 @@ impl Import {
         let resume = format!("continue with --continue-from {}", last + 1);
         if let Err(error) = result {
             report_summary(counts, 0.0, output)?;
-            return Err(anyhow::Error::new(error).context(format!(
-                "{name}: stopped behind line {last}; {resume}"
-            )));
+            return Err(anyhow::Error::new(error)
+                .context(format!("{name}: stopped behind line {last}; {resume}")));
         }
         if interrupted {
             report_summary(counts, 0.0, output)?;

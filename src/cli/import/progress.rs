@@ -19,7 +19,9 @@ impl Progress {
     pub fn begin(name: &str, bytes: Option<u64>, now: Instant) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let (bar, form) = match bytes {
-                Some(bytes) => (ProgressBar::new(bytes), "{prefix} {wide_bar} {percent}% {msg}, {eta} left"),
+                Some(bytes) => {
+                    (ProgressBar::new(bytes), "{prefix} {wide_bar} {percent}% {msg}, {eta} left")
+                }
                 None => (ProgressBar::new_spinner(), "{prefix} {spinner} {msg}"),
             };
             // A template that cannot be read would show the default bar.

@@ -1,0 +1,141 @@
+//! Text for people and JSON for programs.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::record::{DataForm, RecordDocument, Status};
+
+/// Where a command's findings go.
+pub struct Output {
+    /// Whether programs read them.
+    pub json: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// Colours appear on a terminal only, and not with `NO_COLOR` (no-color.org).
+    pub fn new(json: bool) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { json, colour: !json && !refused && io::stdout().is_terminal() }
+    }
+
+    /// Prints a line.
+    pub fn line(&self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// Prints a document over several lines.
+    pub fn json(&self, document: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
+        self.line(text)
+    }
+
+    /// Prints a document on one line.
+    pub fn json_line(&self, document: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(document).map_err(io::Error::other)?;
+        self.line(text)
+    }
+
+    /// Prints names and values, aligned.
+    pub fn table(&self, rows: &[(&str, String)]) -> io::Result<()> {
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let mut rows = rows.iter();
+        rows.try_for_each(|(name, value)| {
+            let padding = " ".repeat(width - name.chars().count());
+            self.line(format_args!("  {}{padding}  {value}", self.dim(name)))
+        })
+    }
+
+    /// Prints a record.
+    pub fn record(&self, record: &RecordDocument) -> io::Result<()> {
+        if self.json {
+            return self.json(record);
+        }
+        let status = match record.status {
+            Status::Active => self.paint("32", "active"),
+            Status::Retired => self.paint("31", "retired"),
+        };
+        let identifier = self.paint("1", &record.identifier);
+        self.line(format_args!("{identifier}  {status}, version {}", record.version))?;
+        let mut rows: Vec<(&str, String)> = Vec::new();
+        for value in &record.values {
+            let data = match &value.data {
+                DataForm::Text(text) => printable(text),
+                DataForm::Formatted { format, value } => format!("{format} {}", printable(value)),
+            };
+            rows.push((&value.kind, data));
+        }
+        for (name, value) in &record.attributes {
+            rows.push((name, text_of(value)));
+        }
+        rows.push(("registered", format!("{} by {}", record.created, record.registrant)));
+        if record.version > 1 {
+            rows.push(("changed", record.modified.clone()));
+        }
+        self.table(&rows)
+    }
+
+    /// Prints what went wrong to standard error.
+    pub fn error(&self, error: &anyhow::Error, code: u8) {
+        // Nobody is left to tell when standard error is gone.
+        let _ = if self.json {
+            writeln!(io::stderr(), "{}", json!({"error": format!("{error:#}"), "exit": code}))
+        } else {
+            writeln!(io::stderr(), "nameplate: {error:#}")
+        };
+    }
+
+    /// Text that stands back.
+    pub fn dim(&self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        let text = printable(text);
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text }
+    }
+}
+
+/// A JSON value as people write it.
+pub fn text_of(value: &Json) -> String {
+    match value {
+        Json::String(text) => printable(text),
+        other => other.to_string(),
+    }
+}
+
+/// Text without control characters, which could command a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}
+
+/// Tells on a terminal how many rows are done.
+pub fn rows_progress(what: &'static str) -> impl FnMut(u64) {
+    let bar = indicatif::ProgressBar::new_spinner();
+    move |rows| {
+        bar.set_message(format!("{rows} rows {what}"));
+        bar.tick();
+    }
+}
+
+/// Whether the reader of standard output went away, which is its right.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("泵\u{1b}[2Jx\n"), "泵\\u{1b}[2Jx\\n");
+        assert_eq!(text_of(&json!("a\u{7}")), "a\\u{7}");
+        assert_eq!(text_of(&json!([1, "a"])), "[1,\"a\"]");
+    }
+}

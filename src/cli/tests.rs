@@ -1,0 +1,89 @@
+//! The command line as a whole: its shape and its help.
+
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+
+use super::Arguments;
+use crate::config::KEYS;
+
+#[test]
+fn the_command_line_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn help_names_every_key_of_the_configuration() {
+    let mut command = Arguments::command();
+    let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+    for key in KEYS.iter() {
+        assert!(help.contains(&format!("--{}", key.flag)), "{}", key.flag);
+        assert!(help.contains(&format!("[env: {}]", key.variable)), "{}", key.variable);
+    }
+}
+
+/// Compares the help of every command with `tests/snapshots/`; UPDATE_SNAPSHOTS=1 writes it anew.
+#[test]
+fn help_is_as_recorded() {
+    let mut root = Arguments::command();
+    root.build();
+    let mut pages = Vec::new();
+    render(&mut root, "nameplate", &mut pages);
+    assert!(pages.len() > 14);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    let mut changed = Vec::new();
+    for (name, help) in pages {
+        let path = folder.join(format!("help-{}.txt", name.replace(' ', "-")));
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &help).unwrap();
+        }
+        if std::fs::read_to_string(&path).unwrap_or_default() != help {
+            changed.push(name);
+        }
+    }
+    assert!(changed.is_empty(), "help changed, UPDATE_SNAPSHOTS=1 records it: {changed:?}");
+}
+
+fn render(command: &mut clap::Command, name: &str, pages: &mut Vec<(String, String)>) {
+    pages.push((name.to_owned(), command.render_long_help().to_string()));
+    for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+        let name = format!("{name} {}", below.get_name());
+        render(below, &name, pages);
+    }
+}
+
+#[test]
+fn command_lines_of_the_readme_parse() {
+    for line in [
+        "serve --data d --http 127.0.0.1:0 --https 127.0.0.1:0 --dns 127.0.0.1:0 --apex id.x. \
+         --prefix 88.1 --prefix 88.2 --root",
+        "serve --root=false --config n.toml",
+        "init",
+        "name 88.118.8/SN-001 --json",
+        "register 88.118.8/SN-001 --url https://h/ --attribute model=P --attribute phases:=3",
+        "resolve 88.118.8/SN-001 88.118.8/SN-002 --history",
+        "update 88.118.8/SN-001 --set colour=red --unset old --if-version 1",
+        "retire 88.118.8/SN-001",
+        "import /usr/share/misc/pci.ids /usr/share/misc/usb.ids --continue-from 7",
+        "export --prefix 88.118 --output f",
+        "token create --account acme --prefix 88.118.8 --action register --action update",
+        "token create --data d",
+        "token list",
+        "token revoke 0123456789abcdef",
+        "config check n.toml",
+        "check --data d",
+        "backup --output f",
+        "backup --data d --with-keys --output f",
+        "restore f --data d --nothing-lost",
+    ] {
+        let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
+        if let Err(error) = Arguments::try_parse_from(words) {
+            panic!("{line}: {error}");
+        }
+    }
+    for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"]
+    {
+        let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
+        assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+    }
+}
