@@ -24,6 +24,9 @@ pub struct Restore {
     /// Folder to make; it must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Folder with the node's keys, for a backup that holds none; else the node gets new ones
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     /// Nothing was written after the backup: go on with its ledger
     #[arg(long)]
     nothing_lost: bool,
@@ -37,6 +40,7 @@ impl Restore {
         let restored = offline::restore(
             &mut BufReader::new(file),
             &self.data,
+            self.keys.as_deref(),
             self.nothing_lost,
             &Clock::system(),
             &mut rows_progress("restored"),

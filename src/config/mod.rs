@@ -44,7 +44,7 @@ impl Config {
     }
 
     /// The ledger's name: the configured one, or apex and first prefix.
-    pub fn ledger_origin(&self) -> String {
+    pub fn effective_ledger_origin(&self) -> String {
         self.ledger_origin.clone().unwrap_or_else(|| {
             let apex = self.apex.as_str().trim_end_matches('.');
             match self.prefix.first() {
@@ -55,7 +55,7 @@ impl Config {
     }
 
     /// The base of URLs under which others reach the node, without a slash at the end.
-    pub fn public_url(&self) -> String {
+    pub fn effective_public_url(&self) -> String {
         match (&self.public_url, self.http, self.https) {
             (Some(url), ..) => url.as_str().to_owned(),
             (None, Some(address), _) => format!("http://{address}"),
@@ -65,7 +65,7 @@ impl Config {
     }
 
     /// The certificate and key files of HTTPS.
-    pub fn tls_files(&self) -> (PathBuf, PathBuf) {
+    pub fn effective_tls_files(&self) -> (PathBuf, PathBuf) {
         let own = |name: &str| self.data.join("tls").join(name);
         (
             self.tls_certificate.clone().unwrap_or_else(|| own("cert.pem")),
@@ -86,7 +86,7 @@ impl Config {
     }
 
     /// Threads of the pool: as configured, or two per processor.
-    pub fn pool_thread_count(&self) -> usize {
+    pub fn effective_pool_threads(&self) -> usize {
         if self.pool_threads > 0 { self.pool_threads } else { 2 * processors() }
     }
 }
@@ -102,11 +102,11 @@ mod tests {
     #[test]
     fn derived_values_follow_what_they_derive_from() {
         let mut config = Config::default();
-        assert_eq!(config.ledger_origin(), "id.example/88.118");
-        assert_eq!(config.public_url(), "http://127.0.0.1:8080");
-        assert_eq!(config.tls_files().0, PathBuf::from("./data/tls/cert.pem"));
+        assert_eq!(config.effective_ledger_origin(), "id.example/88.118");
+        assert_eq!(config.effective_public_url(), "http://127.0.0.1:8080");
+        assert_eq!(config.effective_tls_files().0, PathBuf::from("./data/tls/cert.pem"));
         config.prefix.clear();
-        assert_eq!(config.ledger_origin(), "id.example");
+        assert_eq!(config.effective_ledger_origin(), "id.example");
     }
 
     #[test]
