@@ -1,0 +1,140 @@
+//! From the values of a record to the records of its name.
+//!
+//! A value of type `URL` is a URI record (RFC 7553), one of type `DNS/<TYPE>` that record, and any
+//! other public text a TXT record `name=value`. The TTL of a set is the least of its values'
+//! (RFC 2181 §5.2).
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::presentation;
+use super::reply::{NameRef, Reply, Section};
+use crate::record::{Value, View};
+
+/// The records of one type at an identifier's name.
+pub(super) struct RecordSet {
+    data: Vec<u8>,
+    places: Vec<Range<usize>>,
+    ttl_seconds: u32,
+    /// Values that should be in the set and are not, because they are malformed or too many.
+    pub omitted: u64,
+}
+
+impl RecordSet {
+    /// The records of type `kind` among what `view` shows, `now_seconds` after 1970 began.
+    ///
+    /// Repeated records are left out (RFC 2181 §5). The set ends before [`MAX_SET_OCTETS`], so
+    /// that it always fits a message over TCP; the whole record is to be had over HTTP.
+    pub fn gather(view: View<'_>, kind: u16, now_seconds: u64) -> Self {
+        let (data, places) = (Vec::with_capacity(256), Vec::new());
+        let mut set = Self { data, places, ttl_seconds: u32::MAX, omitted: 0 };
+        let mut size = 0;
+        for value in view.values() {
+            let start = set.data.len();
+            let fits = match append(&mut set.data, value, kind) {
+                Appended::Nothing => continue,
+                Appended::Record => size + set.data.len() - start + RECORD_OCTETS <= MAX_SET_OCTETS,
+                Appended::Malformed => false,
+            };
+            if !fits {
+                set.data.truncate(start);
+                set.omitted += 1;
+                continue;
+            }
+            size += set.data.len() - start + RECORD_OCTETS;
+            set.places.push(start..set.data.len());
+            set.ttl_seconds = set.ttl_seconds.min(value.ttl.seconds_left(now_seconds));
+        }
+        set
+    }
+
+    /// Whether there are no such records.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Adds the set as the answer.
+    pub fn write(&self, reply: &mut Reply<'_>, kind: u16) {
+        let mut seen = HashSet::new();
+        for place in &self.places {
+            let data = self.data.get(place.clone()).unwrap_or_default();
+            if self.places.len() == 1 || seen.insert(data) {
+                let owner = NameRef::QUESTION;
+                reply.record(Section::Answer, owner, kind, self.ttl_seconds, |out| {
+                    out.extend_from_slice(data);
+                });
+            }
+        }
+    }
+}
+
+/// Appends the text of a TXT record, in strings of at most 255 octets (RFC 1035 §3.3.14).
+pub(super) fn append_text(out: &mut Vec<u8>, name: &str, value: &str) {
+    let mut left = name.len() + 1 + value.len();
+    let mut octets = name.bytes().chain([b'=']).chain(value.bytes());
+    while left > 0 {
+        let string = left.min(255);
+        out.push(string as u8);
+        out.extend(octets.by_ref().take(string));
+        left -= string;
+    }
+}
+
+fn append(out: &mut Vec<u8>, value: &Value, kind: u16) -> Appended {
+    if value.is_type("URL") {
+        let target = value.plain_text().filter(|target| !target.is_empty());
+        return match (kind, target) {
+            (URI, Some(target)) => {
+                out.extend_from_slice(&URI_PRIORITY_AND_WEIGHT);
+                out.extend_from_slice(target.as_bytes());
+                Appended::Record
+            }
+            (URI, None) => Appended::Malformed,
+            _ => Appended::Nothing,
+        };
+    }
+    if presentation::is_record(&value.kind) {
+        if presentation::type_number(&value.kind) != Some(kind) {
+            return Appended::Nothing;
+        }
+        let text = value.plain_text().ok_or(());
+        return match text.and_then(|text| presentation::parse(&value.kind, text).map_err(drop)) {
+            Ok(record) => {
+                out.extend_from_slice(&record.octets);
+                Appended::Record
+            }
+            Err(()) => Appended::Malformed,
+        };
+    }
+    match value.plain_text() {
+        Some(text) if kind == TXT => {
+            append_text(out, &value.kind, text);
+            Appended::Record
+        }
+        _ => Appended::Nothing,
+    }
+}
+
+/// What a value has to say about a type.
+enum Appended {
+    /// It is not of that type.
+    Nothing,
+    /// A record's data was appended.
+    Record,
+    /// It should be a record of that type, but cannot.
+    Malformed,
+}
+
+/// Most octets of one set of records in an answer.
+const MAX_SET_OCTETS: usize = 32_768;
+
+/// What a record takes in an answer beside its data: owner, type, class, TTL and length.
+const RECORD_OCTETS: usize = 12;
+
+/// Priority 10 and weight 1 of all URI records.
+const URI_PRIORITY_AND_WEIGHT: [u8; 4] = [0, 10, 0, 1];
+
+/// Type TXT.
+pub(super) const TXT: u16 = 16;
+
+const URI: u16 = 256;
