@@ -18,7 +18,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Refused(refusal) => return refusal.into(),
             RegistryError::Draft(error) => return error.into(),
             RegistryError::Store(error) => return error.into(),
-            RegistryError::Ledger(_) | RegistryError::Origin(_) | RegistryError::Unseeded => {
+            RegistryError::Ledger(_) | RegistryError::Unseeded => {
                 tracing::error!(%error, "the ledger failed under an HTTP request");
                 let detail = "the ledger failed; the node's log says how";
                 return Problem::new(&problem::INTERNAL, detail);
