@@ -1,0 +1,4 @@
+//! The one integration-test binary: the source tree's rules, and a real node driven from outside.
+
+mod house;
+mod locks;
