@@ -1,4 +1,5 @@
 //! The one integration-test binary: the source tree's rules, and a real node driven from outside.
 
+mod corpus;
 mod house;
 mod locks;
