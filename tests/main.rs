@@ -1,5 +1,6 @@
 //! The one integration-test binary: the source tree's rules, and a real node driven from outside.
 
 mod corpus;
+mod harness;
 mod house;
 mod locks;
