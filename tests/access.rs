@@ -31,7 +31,7 @@ fn writing_needs_a_token_with_the_right_scope() {
 
     let token =
         make_token(&node, &["--account", "acme", "--prefix", "88.118.8", "--action", "register"]);
-    let secret = token["secret"].as_str().or(token["token"].as_str()).expect("a secret");
+    let secret = token["secret"].as_str().expect("a secret");
     let made = as_holder(&node, secret, "PUT", &at("88.118.8/x"), BODY).expect(201);
     assert_eq!(made["registrant"], "acme");
     as_holder(&node, secret, "PUT", &at("88.118.80/x"), BODY).problem(403);
@@ -50,7 +50,7 @@ fn writing_needs_a_token_with_the_right_scope() {
 fn secrets_are_in_no_file_and_no_log() {
     let node = Node::fresh();
     let token = make_token(&node, &["--account", "acme", "--prefix", "88.118"]);
-    let secret = token["secret"].as_str().or(token["token"].as_str()).expect("a secret").to_owned();
+    let secret = token["secret"].as_str().expect("a secret").to_owned();
     as_holder(&node, &secret, "PUT", "/api/v1/identifiers/88.118%2Fx", BODY);
     let (launch, status) = node.terminate();
     assert!(status.success());
@@ -87,7 +87,7 @@ fn a_lost_token_is_replaced_on_the_stopped_node() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nameplate"));
     let made = text(command.args(["token", "create", "--json", "--data", &data]));
     let made: Json = serde_json::from_str(&made).expect("JSON");
-    let secret = made["secret"].as_str().or(made["token"].as_str()).expect("a secret");
+    let secret = made["secret"].as_str().expect("a secret");
     let node = launch.start();
     let put = as_holder(&node, secret, "PUT", "/api/v1/identifiers/88.118%2Fx", BODY);
     assert_eq!(put.expect(201)["version"], json!(1));
