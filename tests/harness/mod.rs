@@ -5,7 +5,7 @@ mod node;
 mod programs;
 
 pub use connection::{Connection, Reply, exchange};
-pub use node::{ADMIN_TOKEN, Launch, Node};
+pub use node::{ADMIN_TOKEN, Launch, Node, send_signal};
 pub use programs::{curl, decoded, dig, nameplate, output, program, python, text};
 
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{Reply, curl, exchange, segment, wait_until};
+use super::{Reply, exchange, segment, wait_until};
 
 /// A running node; killed when dropped.
 pub struct Node {
@@ -165,11 +165,6 @@ impl Node {
     /// The URL of an identifier in the API.
     pub fn api(&self, identifier: &str) -> String {
         self.url(&format!("/api/v1/identifiers/{}", segment(identifier)))
-    }
-
-    /// Runs curl with `arguments`.
-    pub fn curl(&self, arguments: &[&str]) -> Reply {
-        curl(arguments)
     }
 
     /// GET without a token.
