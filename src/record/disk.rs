@@ -44,7 +44,8 @@ impl Record {
             actor => actor.to_owned(),
         };
         let reason = reader.short_text("reason")?.to_owned();
-        let count = reader.count(6, "values")?;
+        // The shortest value: flags, index, and the lengths of an empty type and empty data.
+        let count = reader.count(4, "values")?;
         if count > MAX_VALUES {
             return Err(Corrupt::Range("values"));
         }
