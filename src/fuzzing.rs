@@ -9,15 +9,21 @@ use std::fmt::Debug;
 use crate::access::{Token, TokenDigest};
 use crate::codec::{Reader, Writer};
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
+use crate::ledger::{
+    BodyRow, Checkpoint, CheckpointKey, CheckpointRow, JournalRow, LogRow, Position, TileKey,
+    TileRow, VerifierKey, open_note,
+};
 use crate::record::{
     Draft, MAX_RECORD_BYTES, MAX_VALUES, Patch, Record, RecordDocument, Status, Value, View,
     ViewKind,
 };
-use crate::store::{Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes};
+use crate::store::{
+    Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes, read_backup,
+};
 
 /// Every target: its name and what it calls.
-pub const TARGETS: [(&str, fn(&[u8])); 3] =
-    [("body", body), ("identifier", identifier), ("row", row)];
+pub const TARGETS: [(&str, fn(&[u8])); 5] =
+    [("backup", backup), ("body", body), ("identifier", identifier), ("note", note), ("row", row)];
 
 /// Spellings of identifiers and prefixes.
 pub fn identifier(bytes: &[u8]) {
@@ -40,19 +46,37 @@ pub fn identifier(bytes: &[u8]) {
     assert_eq!(lower.map(|lower| lower.key().clone()).as_ref(), Ok(key));
 }
 
-/// Rows and keys of the store. The first byte chooses which.
+/// Rows and keys of the store. The first byte says which.
 pub fn row(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
-    match choice % 8 {
-        0 => check_row::<StoredRecord>(bytes),
-        1 => check_row::<StoredPrefix>(bytes),
-        2 => check_row::<Token>(bytes),
-        3 => check_key::<CanonicalKey>(bytes),
-        4 => check_key::<VersionKey>(bytes),
-        5 => check_key::<NameKey>(bytes),
-        6 => check_key::<TokenDigest>(bytes),
-        _ => check_key::<Prefix>(bytes),
+    if let Some(check) = ROWS.get(usize::from(choice)) {
+        check(bytes);
     }
+}
+
+/// Backup files.
+pub fn backup(bytes: &[u8]) {
+    let mut input = bytes;
+    let mut rows = 0;
+    let read = read_backup(&mut input, &mut |_, found| {
+        rows += found.len() as u64;
+        Ok(())
+    });
+    if let Ok((_, summary)) = read {
+        assert_eq!(summary.rows.iter().map(|(_, count)| count).sum::<u64>(), rows);
+    }
+}
+
+/// Signed notes, verifier keys and checkpoints.
+pub fn note(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(key) = VerifierKey::parse(text) {
+        assert_eq!(VerifierKey::parse(&key.to_text()).map(|key| key.to_text()), Ok(key.to_text()));
+    }
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        assert!(text.starts_with(&checkpoint.to_text()));
+    }
+    assert!(open_note(text, &[]).is_err(), "nobody signed it whom we know");
 }
 
 /// JSON bodies of registrations and patches.
@@ -114,6 +138,26 @@ fn record(values: Vec<Value>) -> Record {
         modified_ms: NOW_MS,
     }
 }
+
+/// What [`row`] can be asked for; the order is the corpus's, so new ones go to the end.
+const ROWS: [fn(&[u8]); 16] = [
+    check_row::<StoredRecord>,
+    check_row::<StoredPrefix>,
+    check_row::<Token>,
+    check_key::<CanonicalKey>,
+    check_key::<VersionKey>,
+    check_key::<NameKey>,
+    check_key::<TokenDigest>,
+    check_key::<Prefix>,
+    check_row::<JournalRow>,
+    check_row::<BodyRow>,
+    check_row::<TileRow>,
+    check_row::<CheckpointRow>,
+    check_row::<LogRow>,
+    check_key::<Position>,
+    check_key::<TileKey>,
+    check_key::<CheckpointKey>,
+];
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
