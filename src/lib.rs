@@ -13,6 +13,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod dns;
+pub mod fuzzing;
 pub mod http;
 pub mod identifier;
 pub mod ledger;

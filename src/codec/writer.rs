@@ -91,7 +91,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(n in any::<u64>(), text in ".{0,40}", bytes in any::<Vec<u8>>()) {
+        fn what_is_written_is_read(
+            n in any::<u64>(), text in ".{0,40}", bytes in any::<Vec<u8>>(),
+        ) {
             let mut writer = Writer::default();
             writer.varint(n).u64(n).short_text(&text).long_bytes(&bytes);
             let mut reader = Reader::new(writer.as_bytes());

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the named groups need and that are missing; does nothing, and
+# asks for no rights, when all are there. Groups: build, data, tests, bench.
+set -euo pipefail
+
+# group | package | a file or program that proves it is there | why
+needs='
+build | g++                | g++                                 | compiles RocksDB, zstd and LZ4
+build | clang              | clang                               | finds the C headers for RocksDB bindings
+build | libclang-dev       | dpkg:libclang-dev                   | reads the C header of RocksDB
+data  | pci.ids            | /usr/share/misc/pci.ids             | real identifiers: PCI devices
+data  | usb.ids            | /usr/share/misc/usb.ids             | real identifiers: USB devices
+data  | curl               | curl                                | asks the node over HTTP
+data  | bind9-dnsutils     | dig                                 | asks the node over DNS
+tests | curl               | curl                                | independent HTTP client
+tests | bind9-dnsutils     | dig                                 | independent DNS client
+tests | knot-dnsutils      | kdig                                | independent DNS client
+tests | knot               | knotd                               | the DNS server our answers are compared with
+tests | python3-dnspython  | dpkg:python3-dnspython              | independent DNS library
+tests | strace             | strace                              | watches syncs and injects disk faults
+tests | openssl            | openssl                             | inspects certificates
+tests | jq                 | jq                                  | independent JSON reader
+tests | pci.ids            | /usr/share/misc/pci.ids             | real identifiers: PCI devices
+tests | usb.ids            | /usr/share/misc/usb.ids             | real identifiers: USB devices
+bench | dnsperf            | dnsperf                             | DNS load
+bench | wrk                | wrk                                 | HTTP load
+'
+
+present() {
+    case $1 in
+        /*) [ -e "$1" ] ;;
+        dpkg:*) dpkg -s "${1#dpkg:}" >/dev/null 2>&1 ;;
+        *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null ;;
+    esac
+}
+
+trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
+
+missing=()
+for group in "$@"; do
+    while IFS='|' read -r of package proof why; do
+        [ "$(trim "$of")" = "$group" ] || continue
+        package=$(trim "$package")
+        present "$(trim "$proof")" && continue
+        [[ " ${missing[*]-} " == *" $package "* ]] && continue
+        echo "needed: $package: $(trim "$why")" >&2
+        missing+=("$package")
+    done <<<"$needs"
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "This is no Debian: install the programs named above, then try again." >&2
+    exit 1
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "Run as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    }
+    root=(sudo)
+fi
+echo "installing: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -qq </dev/null >&2
+"${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2

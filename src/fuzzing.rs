@@ -1,0 +1,164 @@
+//! What the fuzz targets call, one function per parser of foreign bytes.
+//!
+//! The targets in `tests/fuzz/` are one-line wrappers over these functions; the stable tests replay
+//! the committed corpus through the same ones. A function takes any bytes, must not panic, and
+//! asserts what holds for those that parse.
+
+use std::fmt::Debug;
+
+use crate::access::{Token, TokenDigest};
+use crate::codec::{Reader, Writer};
+use crate::identifier::{CanonicalKey, Identifier, Prefix};
+use crate::ledger::{
+    BodyRow, Checkpoint, CheckpointKey, CheckpointRow, JournalRow, LogRow, Position, TileKey,
+    TileRow, VerifierKey, open_note,
+};
+use crate::record::{
+    Draft, MAX_RECORD_BYTES, MAX_VALUES, Patch, Record, RecordDocument, Status, Value, View,
+    ViewKind,
+};
+use crate::store::{
+    Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes, read_backup,
+};
+
+/// Every target: its name and what it calls.
+pub const TARGETS: [(&str, fn(&[u8])); 5] =
+    [("backup", backup), ("body", body), ("identifier", identifier), ("note", note), ("row", row)];
+
+/// Spellings of identifiers and prefixes.
+pub fn identifier(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(prefix) = Prefix::parse(text) {
+        assert_eq!(Prefix::parse(prefix.as_str()).as_ref(), Ok(&prefix));
+        assert!(prefix.covers(&prefix));
+    }
+    let Ok(identifier) = Identifier::parse(text) else { return };
+    let key = identifier.key();
+    assert_eq!(CanonicalKey::from_bytes(key.as_bytes()).as_ref(), Ok(key));
+    assert!(key.prefix().own_keys().contains(&key.as_bytes().to_vec()));
+    for form in [
+        format!("hdl:{}", identifier.path_segment()),
+        format!("https://host/{}", identifier.url_path()),
+    ] {
+        assert_eq!(Identifier::parse(&form).as_ref(), Ok(&identifier), "{form}");
+    }
+    let lower = Identifier::literal(&identifier.spelling().to_ascii_lowercase());
+    assert_eq!(lower.map(|lower| lower.key().clone()).as_ref(), Ok(key));
+}
+
+/// Rows and keys of the store. The first byte says which.
+pub fn row(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    if let Some(check) = ROWS.get(usize::from(choice)) {
+        check(bytes);
+    }
+}
+
+/// Backup files.
+pub fn backup(bytes: &[u8]) {
+    let mut input = bytes;
+    let mut rows = 0;
+    let read = read_backup(&mut input, &mut |_, found| {
+        rows += found.len() as u64;
+        Ok(())
+    });
+    if let Ok((_, summary)) = read {
+        assert_eq!(summary.rows.iter().map(|(_, count)| count).sum::<u64>(), rows);
+    }
+}
+
+/// Signed notes, verifier keys and checkpoints.
+pub fn note(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(key) = VerifierKey::parse(text) {
+        assert_eq!(VerifierKey::parse(&key.to_text()).map(|key| key.to_text()), Ok(key.to_text()));
+    }
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        assert!(text.starts_with(&checkpoint.to_text()));
+    }
+    assert!(open_note(text, &[]).is_err(), "nobody signed it whom we know");
+}
+
+/// JSON bodies of registrations and patches.
+pub fn body(bytes: &[u8]) {
+    if let Ok(draft) = Draft::from_json(bytes)
+        && let Ok(values) = draft.into_values(None, NOW_MS)
+    {
+        check_values(record(values));
+    }
+    if let Ok(patch) = Patch::from_json(bytes) {
+        let before = Draft::from_json(BEFORE).expect("a body").into_values(None, 0);
+        let before = record(before.expect("values"));
+        if let Ok(values) = patch.into_values(&before, NOW_MS) {
+            check_values(record(values));
+        }
+    }
+}
+
+fn check_row<R: Row + PartialEq + Debug>(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    let Ok(row) = R::read_row(&mut reader) else { return };
+    let mut writer = Writer::default();
+    row.write_row(&mut writer);
+    let mut reader = Reader::new(writer.as_bytes());
+    assert_eq!(R::read_row(&mut reader).as_ref(), Ok(&row));
+    assert_eq!(reader.finish("row"), Ok(()));
+}
+
+fn check_key<K: Key>(bytes: &[u8]) {
+    if let Ok(key) = K::read_key(bytes) {
+        assert_eq!(key_bytes(&key), bytes);
+    }
+}
+
+/// What holds for every record that was accepted.
+fn check_values(record: Record) {
+    let values = &record.values;
+    let bytes: usize = values.iter().map(|value| value.kind.len() + value.data.len()).sum();
+    assert!(values.len() <= MAX_VALUES && bytes <= MAX_RECORD_BYTES);
+    assert!(values.is_sorted_by(|one, next| one.index < next.index));
+    let view = View { record: &record, kind: ViewKind::Public };
+    assert!(view.values().all(|value| value.permissions.public_read()));
+    serde_json::to_string(&RecordDocument::new(&view, 0)).expect("documents are JSON");
+    let mut writer = Writer::default();
+    record.write_disk(&mut writer);
+    assert_eq!(Record::read_disk(&mut Reader::new(writer.as_bytes())), Ok(record));
+}
+
+fn record(values: Vec<Value>) -> Record {
+    Record {
+        identifier: Identifier::literal("88.118/x").expect("an identifier"),
+        values,
+        version: 1,
+        status: Status::Active,
+        registrant: "acme".into(),
+        actor: "acme".into(),
+        reason: String::new(),
+        created_ms: NOW_MS,
+        modified_ms: NOW_MS,
+    }
+}
+
+/// What [`row`] can be asked for; the order is the corpus's, so new ones go to the end.
+const ROWS: [fn(&[u8]); 16] = [
+    check_row::<StoredRecord>,
+    check_row::<StoredPrefix>,
+    check_row::<Token>,
+    check_key::<CanonicalKey>,
+    check_key::<VersionKey>,
+    check_key::<NameKey>,
+    check_key::<TokenDigest>,
+    check_key::<Prefix>,
+    check_row::<JournalRow>,
+    check_row::<BodyRow>,
+    check_row::<TileRow>,
+    check_row::<CheckpointRow>,
+    check_row::<LogRow>,
+    check_key::<Position>,
+    check_key::<TileKey>,
+    check_key::<CheckpointKey>,
+];
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+const BEFORE: &[u8] = br#"{"values":[{"type":"URL","data":"https://h/"}],"attributes":{"a":1}}"#;

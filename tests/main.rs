@@ -1,0 +1,17 @@
+//! The one integration-test binary: the source tree's rules, and a real node driven from outside.
+
+mod access;
+mod backup;
+mod bad_input;
+mod corpus;
+mod dns;
+mod faults;
+mod harness;
+mod house;
+mod http;
+mod kill;
+mod knot;
+mod locks;
+mod people;
+mod service;
+mod stores;

@@ -1,0 +1,127 @@
+//! Stores written by released states of the program: they open, upgrade and verify for ever.
+//!
+//! `tests/stores/VERSION/` holds the folder of a stopped node as `data.tar.gz`, and `expected.json`:
+//! what HTTP must answer for some paths. `stores::write` (ignored) makes them for a release:
+//! `cargo test --release --test main stores::write -- --ignored`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::harness::{Launch, Node, output, program, text};
+
+#[test]
+fn stores_of_all_releases_open_and_verify() {
+    let mut count = 0;
+    for release in fs::read_dir(stores()).expect("tests/stores").flatten() {
+        let folder = release.path();
+        let launch = Launch::fresh();
+        unpack(&folder, &launch);
+        assert_sound(&launch);
+        let node = launch.start();
+        assert_expected(&node, &folder);
+        // Work after an upgrade, then a restart.
+        node.put("88.118/after-the-upgrade", &json!({"attributes": {"a": "b"}}));
+        let (launch, _) = node.terminate();
+        assert_sound(&launch);
+        assert_expected(&launch.start(), &folder);
+        count += 1;
+    }
+    assert!(count > 0, "no stores");
+}
+
+#[test]
+fn a_newer_store_is_refused() {
+    let folder = stores().join(env!("CARGO_PKG_VERSION"));
+    let launch = Launch::fresh();
+    unpack(&folder, &launch);
+    let format = launch.data().join("store").join("FORMAT");
+    let own: u32 = fs::read_to_string(&format).expect("FORMAT").trim().parse().expect("a number");
+    fs::write(&format, format!("{}\n", own + 1)).expect("written");
+    let refused = output(&mut launch.command());
+    assert!(!refused.status.success());
+    assert!(launch.log().contains("start the newer program"), "{}", launch.log());
+}
+
+#[test]
+#[ignore = "writes the store of this release into the tree"]
+fn write() {
+    let folder = stores().join(env!("CARGO_PKG_VERSION"));
+    fs::create_dir_all(&folder).expect("made");
+    let node = Node::fresh();
+    let mut expected = Map::new();
+    for (identifier, bodies) in contents() {
+        for body in &bodies {
+            node.put(&identifier, body);
+        }
+    }
+    node.admin("DELETE", "/api/v1/identifiers/88.118%2Fretired", "");
+    for (identifier, _) in contents().into_iter().take(8) {
+        let path = format!("/api/v1/identifiers/{}", crate::harness::segment(&identifier));
+        let history = format!("{path}/history");
+        for path in [path, history] {
+            let reply = node.get(&path);
+            expected.insert(path, json!({"status": reply.status, "body": reply.json()}));
+        }
+    }
+    let (launch, _) = node.terminate();
+    let tar = folder.join("data.tar.gz");
+    let mut command = program("tar");
+    command.args(["--owner=0", "--group=0", "-C"]).arg(launch.folder()).arg("-czf").arg(&tar);
+    text(command.args(["--exclude=LOG*", "data"]));
+    let expected = serde_json::to_string_pretty(&expected).expect("JSON");
+    fs::write(folder.join("expected.json"), expected + "\n").expect("written");
+}
+
+/// Identifiers and the bodies they are given, one after the other.
+fn contents() -> Vec<(String, Vec<Json>)> {
+    let value =
+        |index: u32, kind: &str, data: &str| json!({"index": index, "type": kind, "data": data});
+    let mut all = vec![
+        (
+            "88.118.8/SN-001".to_owned(),
+            vec![
+                json!({"values": [value(1, "URL", "https://example.com/1")], "attributes": {"model": "P"}}),
+                json!({"values": [value(1, "URL", "https://example.com/2")], "attributes": {"model": "Q", "year": 2026, "ok": true, "parts": ["a", {"b": null}]}}),
+            ],
+        ),
+        ("88.118/retired".to_owned(), vec![json!({"attributes": {"a": "b"}})]),
+        ("88.118/泵/七".to_owned(), vec![json!({"attributes": {"名": "泵"}})]),
+        (format!("88.118/{}", "long".repeat(40)), vec![json!({"attributes": {"a": "b"}})]),
+        (
+            "88.118/values".to_owned(),
+            vec![json!({"values": [
+                {"type": "BYTES", "data": {"format": "base64", "value": "AAEC/w=="}},
+                {"type": "PRIVATE", "data": "x", "permissions": "1100", "ttl": 60},
+                {"type": "REF", "data": "x", "references": [{"handle": "0.NA/88.118", "index": 300}]},
+            ]})],
+        ),
+    ];
+    // Enough for full tiles of the ledger.
+    all.extend((0..600).map(|n| (format!("88.118.9/{n}"), vec![json!({"attributes": {"n": n}})])));
+    all
+}
+
+fn assert_sound(launch: &Launch) {
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_nameplate"));
+    text(check.arg("check").arg("--data").arg(launch.data()));
+}
+
+fn assert_expected(node: &Node, folder: &Path) {
+    let expected = fs::read(folder.join("expected.json")).expect("expected.json");
+    let expected: Map<String, Json> = serde_json::from_slice(&expected).expect("JSON");
+    for (path, wanted) in expected {
+        let reply = node.get(&path);
+        assert_eq!(json!({"status": reply.status, "body": reply.json()}), wanted, "{path}");
+    }
+}
+
+fn unpack(folder: &Path, launch: &Launch) {
+    let tar = folder.join("data.tar.gz");
+    text(program("tar").arg("-C").arg(launch.folder()).arg("-xzf").arg(tar));
+}
+
+fn stores() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores")
+}
