@@ -148,27 +148,30 @@ mod tests {
     #[test]
     fn certificates_are_made_once_and_reloaded() {
         let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("tls");
+        let files = |name: &str| {
+            let folder = folder.path().join(name);
+            Files { chain: folder.join("cert.pem"), key: folder.join("key.pem") }
+        };
+        let (own, other) = (files("own"), files("other"));
         let names = ["localhost".to_owned()];
-        let certificate = Certificate::load_or_create(&folder, &names).unwrap();
+        let certificate = Certificate::load_or_create(&own, &names).unwrap();
         let first = certificate.current.load().cert.clone();
-        let mode = fs::metadata(folder.join(KEY)).unwrap().permissions().mode();
+        let mode = fs::metadata(&own.key).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
-        let again = Certificate::load_or_create(&folder, &names).unwrap();
+        let again = Certificate::load_or_create(&own, &names).unwrap();
         assert_eq!(again.current.load().cert, first);
 
-        let other = folder.join("other");
         Certificate::load_or_create(&other, &names).unwrap();
-        fs::copy(other.join(CHAIN), folder.join(CHAIN)).unwrap();
+        fs::copy(&other.chain, &own.chain).unwrap();
         assert!(matches!(certificate.reload(), Err(CertificateError::Pair(..))));
         assert_eq!(certificate.current.load().cert, first);
-        fs::copy(other.join(KEY), folder.join(KEY)).unwrap();
+        fs::copy(&other.key, &own.key).unwrap();
         certificate.reload().unwrap();
         assert_ne!(certificate.current.load().cert, first);
 
-        fs::remove_file(folder.join(CHAIN)).unwrap();
-        let half = Certificate::load_or_create(&folder, &names);
+        fs::remove_file(&own.chain).unwrap();
+        let half = Certificate::load_or_create(&own, &names);
         assert!(matches!(half, Err(CertificateError::Half(..))));
     }
 }
