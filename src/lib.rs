@@ -23,5 +23,7 @@ pub mod record;
 pub mod registry;
 pub mod resolver;
 pub mod signing;
+#[cfg(test)]
+mod snapshot;
 pub mod store;
 pub mod telemetry;

@@ -64,7 +64,9 @@ impl Output {
         for value in &record.values {
             let data = match &value.data {
                 DataForm::Text(text) => printable(text),
-                DataForm::Formatted { format, value } => format!("{format} {}", printable(value)),
+                DataForm::Formatted { format, value } => {
+                    format!("{format} {}", printable(&value.to_string()))
+                }
             };
             rows.push((&value.kind, data));
         }

@@ -59,18 +59,8 @@ fn description() -> String {
 
 #[cfg(test)]
 mod tests {
-    /// `UPDATE_SNAPSHOTS=1` writes the snapshot anew; look at the difference before you commit it.
     #[test]
     fn the_description_is_the_one_in_schemas() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/openapi.json");
-        let current = crate::http::description();
-        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        let snapshot = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            snapshot == current,
-            "the API has changed: run the tests with UPDATE_SNAPSHOTS=1 and look at the difference"
-        );
+        crate::snapshot::compare("schemas/openapi.json", &crate::http::description());
     }
 }

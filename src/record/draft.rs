@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::attribute::check_name;
-use super::json::{DataForm, ReferenceDocument};
+use super::json::ReferenceDocument;
 use super::{
-    ATTRIBUTES_FROM, Attribute, AttributeError, Form, MAX_RECORD_BYTES, MAX_VALUE_BYTES,
+    ATTRIBUTES_FROM, Attribute, AttributeError, DataForm, Form, MAX_RECORD_BYTES, MAX_VALUE_BYTES,
     MAX_VALUES, Permissions, Record, Reference, Ttl, Value,
 };
 

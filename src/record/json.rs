@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Attribute, Permissions, Reference, Status, Ttl, Value, View};
+use super::{Attribute, DataForm, Permissions, Reference, Status, Ttl, Value, View};
 
 /// A record as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -94,7 +92,7 @@ impl From<&Value> for ValueDocument {
         Self {
             index: value.index,
             kind: value.kind.clone(),
-            data: DataForm::from_bytes(&value.data),
+            data: DataForm::of(&value.kind, &value.data),
             ttl: match value.ttl {
                 Ttl::Relative(seconds) => seconds.into(),
                 Ttl::Absolute(until) => timestamp(u64::from(until) * 1_000).into(),
@@ -103,47 +101,6 @@ impl From<&Value> for ValueDocument {
                 .then(|| format!("{:04b}", value.permissions.0)),
             timestamp: timestamp(u64::from(value.timestamp) * 1_000),
             references: value.references.iter().map(ReferenceDocument::from).collect(),
-        }
-    }
-}
-
-/// Data of a value: plain text, or a format and a value as in the Handle JSON API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
-pub enum DataForm {
-    /// Text as it is.
-    Text(String),
-    /// Data in a named format.
-    Formatted {
-        /// `string`, `base64` or `hex`.
-        format: String,
-        /// The data in that format.
-        value: String,
-    },
-}
-
-impl DataForm {
-    /// Text as it is, anything else in base64.
-    pub fn from_bytes(data: &[u8]) -> Self {
-        match std::str::from_utf8(data) {
-            Ok(text) => DataForm::Text(text.to_owned()),
-            Err(_) => DataForm::Formatted { format: "base64".into(), value: BASE64.encode(data) },
-        }
-    }
-
-    /// The data's bytes.
-    pub fn into_bytes(self) -> Result<Vec<u8>, String> {
-        let (format, value) = match self {
-            DataForm::Text(text) => return Ok(text.into_bytes()),
-            DataForm::Formatted { format, value } => (format, value),
-        };
-        match format.as_str() {
-            "string" => Ok(value.into_bytes()),
-            "base64" => BASE64.decode(&value).map_err(|_| "data is not base64".into()),
-            "hex" => data_encoding::HEXLOWER_PERMISSIVE
-                .decode(value.as_bytes())
-                .map_err(|_| "data is not hex".into()),
-            _ => Err(format!("data format {format:?} is unknown: string, base64 or hex")),
         }
     }
 }

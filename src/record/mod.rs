@@ -5,6 +5,7 @@
 //! type they were given in ([`Form`]).
 
 mod attribute;
+mod data;
 mod disk;
 mod draft;
 mod json;
@@ -13,9 +14,10 @@ mod value;
 mod view;
 
 pub use attribute::{Attribute, AttributeError};
+pub use data::DataForm;
 pub use disk::RECORD_FORMAT;
 pub use draft::{Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch};
-pub use json::{DataForm, RecordDocument, ValueDocument, timestamp};
+pub use json::{RecordDocument, ValueDocument, timestamp};
 pub use value::{Form, Permissions, Reference, Ttl, Value};
 pub use view::{View, ViewKind};
 

@@ -262,3 +262,46 @@ fn a_new_generation_says_where_the_old_one_stood() {
     assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
     assert_eq!(report.unproved_logs, ["node.example/log/1"], "its salts are gone");
 }
+
+/// Every byte that a few changes put into every column: an accidental change of a format fails.
+#[test]
+fn raw_columns_are_as_recorded() {
+    let node = fixture();
+    let full = r#"{
+        "values": [
+            {"type": "URL", "data": "https://example.com/p/100", "ttl": 600},
+            {"index": 100, "type": "HS_ADMIN", "permissions": "1100",
+             "data": {"format": "admin",
+                      "value": {"handle": "0.NA/88.118", "index": 200, "permissions": "011111110011"}},
+             "references": [{"handle": "88.118/1", "index": 1}]}
+        ],
+        "attributes": {"model": "P-100", "phases": 3, "tested": true, "tags": ["a", "b"]}
+    }"#;
+    let key = IdempotencyKey { key: "k-1".into(), request_digest: [7; 32] };
+    let reason = "first delivery".to_owned();
+    let request = put("88.118.8/sn-001", full, Condition::Absent);
+    node.stored(&Request { idempotency: Some(key), reason, ..request });
+    node.stored(&put("88.118.8/SN-001", P200, Condition::Version(1)));
+    node.stored(&put(&format!("88.118.8/泵{}", "x".repeat(63)), P100, Condition::Absent));
+    node.stored(&retire("88.118.8/SN-001"));
+    let scope = Some(vec![Prefix::parse("88.118.8").unwrap()]);
+    let actions = [Action::Register, Action::Update].into_iter().collect();
+    let token = new_token("secret of acme, long enough", "acme", actions, scope);
+    node.apply(&Request::new(Command::CreateToken(token))).unwrap();
+    node.registry.close();
+    let mut text = String::new();
+    for column in crate::store::ColumnId::ALL {
+        let mut rows = 0;
+        let mut lines = String::new();
+        let visit = &mut |key: &[u8], row: &[u8]| {
+            rows += 1;
+            let hex = data_encoding::HEXLOWER;
+            lines.push_str(&format!("  {} {}\n", hex.encode(key), hex.encode(row)));
+            std::ops::ControlFlow::Continue(())
+        };
+        let forward = crate::store::Direction::Forward;
+        node.store.scan(column, crate::store::all_keys(), forward, visit).unwrap();
+        text.push_str(&format!("{} {rows}\n{lines}", column.name()));
+    }
+    crate::snapshot::compare("tests/snapshots/raw-columns.txt", &text);
+}
