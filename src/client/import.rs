@@ -42,6 +42,15 @@ pub struct ImportOutcome {
     pub verdict: Verdict,
 }
 
+/// What an import tells while it runs.
+#[derive(Debug)]
+pub enum ImportEvent<'a> {
+    /// What became of a line; in the order of lines.
+    Line(ImportOutcome),
+    /// The connection broke, or the node is busy; another attempt follows.
+    Interrupted(&'a ClientError),
+}
+
 /// The verdict on a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -56,7 +65,7 @@ pub enum Verdict {
 }
 
 impl Client {
-    /// Imports all lines of `source`; `report` hears each line's outcome, in order.
+    /// Imports all lines of `source`; `report` hears of each line.
     ///
     /// `stop` ends the import early: lines that have been sent are finished, others are left.
     /// A broken connection is made anew; [`MAX_ATTEMPTS`] in a row without progress give up.
@@ -64,7 +73,7 @@ impl Client {
         &self,
         source: mpsc::Receiver<Vec<ImportLine>>,
         stop: impl Future<Output = ()>,
-        report: impl FnMut(ImportOutcome),
+        report: impl FnMut(ImportEvent<'_>),
     ) -> Result<(), ClientError> {
         let window = VecDeque::new();
         let mut session =
@@ -83,7 +92,7 @@ impl Client {
             if !error.is_passing() || attempts >= MAX_ATTEMPTS {
                 return Err(error);
             }
-            tracing::warn!(%error, attempts, "import interrupted; connecting again");
+            (session.report)(ImportEvent::Interrupted(&error));
             tokio::time::sleep(FIRST_PAUSE * 2u32.pow(attempts.min(6) - 1)).await;
         }
     }
@@ -126,7 +135,7 @@ struct Answers {
     summary: bool,
 }
 
-impl<R: FnMut(ImportOutcome)> Session<'_, R> {
+impl<R: FnMut(ImportEvent<'_>)> Session<'_, R> {
     /// Sends and receives on one connection until the import is done or the connection breaks.
     async fn stream(
         &mut self,
@@ -188,7 +197,9 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
             };
             self.sent = self.sent.saturating_sub(1);
             let verdict = Verdict::Failed(reason);
-            (self.report)(ImportOutcome { number, end, identifier: None, verdict });
+            let identifier = None;
+            let outcome = ImportOutcome { number, end, identifier, verdict };
+            (self.report)(ImportEvent::Line(outcome));
         }
     }
 
@@ -252,7 +263,7 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
             Word::Failed => Verdict::Failed(problem.unwrap_or_default().to_string()),
         };
         let ImportLine { number, end, .. } = asked;
-        (self.report)(ImportOutcome { number, end, identifier, verdict });
+        (self.report)(ImportEvent::Line(ImportOutcome { number, end, identifier, verdict }));
         self.report_unsendable();
         Ok(())
     }

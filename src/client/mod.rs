@@ -29,7 +29,7 @@ pub use documents::{
     TokenWithSecret, Written,
 };
 pub use error::{ClientError, Problem};
-pub use import::{ImportLine, ImportOutcome, Verdict};
+pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 
 /// A client of one node.
 pub struct Client {

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::output::Output;
 use super::remote::Remote;
 use super::{FAILED, INTERRUPTED, Outcome, SUCCESS};
-use crate::client::{Client, ImportOutcome, Verdict};
+use crate::client::{Client, ImportEvent, ImportOutcome, Verdict};
 use format::Format;
 use progress::Progress;
 use source::Source;
@@ -91,11 +91,16 @@ impl Import {
             interrupted = true;
         };
         let result = client
-            .import(source.lines, stop, |outcome| {
-                last = outcome.number;
-                progress.advance(outcome.end, Instant::now());
-                if let Some(failure) = counts.add(&outcome) {
-                    report_failure(&name, &outcome, failure, &progress, output);
+            .import(source.lines, stop, |event| match event {
+                ImportEvent::Line(outcome) => {
+                    last = outcome.number;
+                    progress.advance(outcome.end, Instant::now());
+                    if let Some(failure) = counts.add(&outcome) {
+                        report_failure(&name, &outcome, failure, &progress, output);
+                    }
+                }
+                ImportEvent::Interrupted(error) => {
+                    progress.note(&format!("{name}: {error}; trying again"));
                 }
             })
             .await;
