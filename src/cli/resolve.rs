@@ -14,14 +14,14 @@ use crate::record::RecordDocument;
 /// Exits with 3 when one is not registered, else with 4 when one is retired.
 #[derive(Debug, clap::Args)]
 pub struct Resolve {
-    #[command(flatten)]
-    remote: Remote,
     /// All versions, newest first
     #[arg(long)]
     history: bool,
     /// The identifiers, in any spelling
     #[arg(required = true, value_name = "IDENTIFIER")]
     identifiers: Vec<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Resolve {

@@ -26,8 +26,6 @@ use source::Source;
 /// finishes the lines on their way and says where to continue; a second one quits at once.
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    #[command(flatten)]
-    remote: Remote,
     /// Format of the files; told from name or content when left out
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -37,6 +35,8 @@ pub struct Import {
     /// Files to import; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Numbers of lines by verdict.
