@@ -20,8 +20,6 @@ use crate::node::offline;
 /// with its keys if asked. The file appears only when it is complete.
 #[derive(Debug, clap::Args)]
 pub struct Backup {
-    #[command(flatten)]
-    remote: Remote,
     /// File to write
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -31,6 +29,8 @@ pub struct Backup {
     /// Put the private keys into the backup: it then must be kept as safe as the node
     #[arg(long, requires = "data")]
     with_keys: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Backup {

@@ -19,8 +19,6 @@ use crate::record::{RecordDocument, Status, ValueDocument};
 /// that not everybody may read are exported with a token that may read them.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    #[command(flatten)]
-    remote: Remote,
     /// Prefixes, with all below them
     #[arg(
         long,
@@ -34,6 +32,8 @@ pub struct Export {
     /// File to write; standard output when left out
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What was exported.

@@ -51,9 +51,11 @@ impl Output {
 
     /// Prints a record.
     pub fn record(&self, record: &RecordDocument) -> io::Result<()> {
-        if self.json {
-            return self.json(record);
-        }
+        if self.json { self.json(record) } else { self.record_and(record, Vec::new()) }
+    }
+
+    /// Prints a record for people, with more to say of it.
+    pub fn record_and(&self, record: &RecordDocument, more: Vec<(&str, String)>) -> io::Result<()> {
         let status = match record.status {
             Status::Active => self.paint("32", "active"),
             Status::Retired => self.paint("31", "retired"),
@@ -77,6 +79,7 @@ impl Output {
         if record.version > 1 {
             rows.push(("changed", record.modified.clone()));
         }
+        rows.extend(more);
         self.table(&rows)
     }
 
@@ -127,7 +130,11 @@ pub fn rows_progress(what: &'static str) -> impl FnMut(u64) {
 
 /// Whether the reader of standard output went away, which is its right.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let of_json = || cause.downcast_ref().and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref().map(io::Error::kind).or_else(of_json)
+    };
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
 #[cfg(test)]

@@ -17,8 +17,6 @@ use crate::identifier::Identifier;
 /// a number, true, false or a list, as in `--attribute phases:=3`. Decimals travel as strings.
 #[derive(Debug, clap::Args)]
 pub struct Register {
-    #[command(flatten)]
-    remote: Remote,
     /// The identifier, in any spelling
     identifier: String,
     /// Where the identifier leads
@@ -46,6 +44,8 @@ pub struct Register {
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Register {

@@ -14,14 +14,14 @@ use crate::record::RecordDocument;
 /// Exits with 3 when one is not registered, else with 4 when one is retired.
 #[derive(Debug, clap::Args)]
 pub struct Resolve {
-    #[command(flatten)]
-    remote: Remote,
     /// All versions, newest first
     #[arg(long)]
     history: bool,
     /// The identifiers, in any spelling
     #[arg(required = true, value_name = "IDENTIFIER")]
     identifiers: Vec<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Resolve {
@@ -34,6 +34,7 @@ impl Resolve {
         let results = self.remote.block_on(client.resolve_many(&self.identifiers))??;
         match results.as_slice() {
             [Resolved { record: Some(record), .. }] => output.record(record)?,
+            [result] if output.json => output.json(result)?,
             results if output.json => output.json(&results)?,
             results => results.iter().try_for_each(|result| show(result, output))?,
         }
@@ -79,13 +80,12 @@ fn show_version(version: &Json, output: &Output) -> anyhow::Result<()> {
         return Ok(());
     }
     let record: RecordDocument = serde_json::from_value(version.clone())?;
-    output.record(&record)?;
-    let rows: Vec<_> = [("actor", &version["actor"]), ("reason", &version["reason"])]
+    let more = [("actor", &version["actor"]), ("reason", &version["reason"])]
         .into_iter()
         .filter(|(_, value)| value.as_str().is_some_and(|text| !text.is_empty()))
         .map(|(name, value)| (name, text_of(value)))
         .collect();
-    output.table(&rows)?;
+    output.record_and(&record, more)?;
     Ok(())
 }
 

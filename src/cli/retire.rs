@@ -11,8 +11,6 @@ use crate::identifier::Identifier;
 /// The record stays as a tombstone; the identifier is never given to anything else.
 #[derive(Debug, clap::Args)]
 pub struct Retire {
-    #[command(flatten)]
-    remote: Remote,
     /// The identifier, in any spelling
     identifier: String,
     /// Only when the record is at this version
@@ -21,6 +19,8 @@ pub struct Retire {
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Retire {

@@ -49,7 +49,9 @@ impl Serve {
         let secret = std::env::var(ADMIN_TOKEN).ok().filter(|secret| !secret.is_empty());
         let render = Arc::new(|| telemetry.render());
         let node = node::start(config, secret, Clock::system(), render).await?;
-        announce(&node, config, output)?;
+        if let Err(error) = announce(&node, config, output) {
+            tracing::warn!(%error, "nobody reads standard output");
+        }
         while let Wanted::Reload = signals.next().await {
             node.reload();
             match self.load() {

@@ -34,8 +34,6 @@ enum TokenAction {
 /// said otherwise.
 #[derive(Debug, clap::Args)]
 struct Create {
-    #[command(flatten)]
-    remote: Remote,
     /// Account that acts through the token
     #[arg(long, value_name = "NAME", default_value = "admin")]
     account: String,
@@ -52,6 +50,8 @@ struct Create {
     /// Make it in the folder of a stopped node
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token"])]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// List all tokens, without their secrets
@@ -64,10 +64,10 @@ struct List {
 /// End a token
 #[derive(Debug, clap::Args)]
 struct Revoke {
-    #[command(flatten)]
-    remote: Remote,
     /// The token's public name, from the list
     id: String,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl TokenCommand {

@@ -12,8 +12,6 @@ use crate::identifier::Identifier;
 /// Change parts of a record; the rest stays
 #[derive(Debug, clap::Args)]
 pub struct Update {
-    #[command(flatten)]
-    remote: Remote,
     /// The identifier, in any spelling
     identifier: String,
     /// Set an attribute; repeat for more
@@ -37,6 +35,8 @@ pub struct Update {
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Update {

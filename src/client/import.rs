@@ -29,6 +29,13 @@ pub struct ImportLine {
     pub body: Result<Bytes, String>,
 }
 
+impl ImportLine {
+    /// Bytes it holds.
+    fn weight(&self) -> usize {
+        self.body.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// What became of a line.
 #[derive(Clone, Debug)]
 pub struct ImportOutcome {
@@ -40,6 +47,15 @@ pub struct ImportOutcome {
     pub identifier: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
+}
+
+/// What an import tells while it runs.
+#[derive(Debug)]
+pub enum ImportEvent<'a> {
+    /// What became of a line; in the order of lines.
+    Line(ImportOutcome),
+    /// The connection broke, or the node is busy; another attempt follows.
+    Interrupted(&'a ClientError),
 }
 
 /// The verdict on a line.
@@ -56,7 +72,7 @@ pub enum Verdict {
 }
 
 impl Client {
-    /// Imports all lines of `source`; `report` hears each line's outcome, in order.
+    /// Imports all lines of `source`; `report` hears of each line.
     ///
     /// `stop` ends the import early: lines that have been sent are finished, others are left.
     /// A broken connection is made anew; [`MAX_ATTEMPTS`] in a row without progress give up.
@@ -64,11 +80,19 @@ impl Client {
         &self,
         source: mpsc::Receiver<Vec<ImportLine>>,
         stop: impl Future<Output = ()>,
-        report: impl FnMut(ImportOutcome),
+        report: impl FnMut(ImportEvent<'_>),
     ) -> Result<(), ClientError> {
         let window = VecDeque::new();
-        let mut session =
-            Session { client: self, source, exhausted: false, window, sent: 0, report };
+        let mut session = Session {
+            client: self,
+            source,
+            exhausted: false,
+            window,
+            bytes: 0,
+            sent: 0,
+            reached: false,
+            report,
+        };
         let mut stop = std::pin::pin!(stop);
         let mut attempts = 0;
         loop {
@@ -80,10 +104,11 @@ impl Client {
             let stuck =
                 before.is_some() && session.window.front().map(|line| line.number) == before;
             attempts = if stuck { attempts + 1 } else { 1 };
-            if !error.is_passing() || attempts >= MAX_ATTEMPTS {
+            // A node that was never there is not waited for.
+            if !error.is_passing() || !session.reached || attempts >= MAX_ATTEMPTS {
                 return Err(error);
             }
-            tracing::warn!(%error, attempts, "import interrupted; connecting again");
+            (session.report)(ImportEvent::Interrupted(&error));
             tokio::time::sleep(FIRST_PAUSE * 2u32.pow(attempts.min(6) - 1)).await;
         }
     }
@@ -113,6 +138,10 @@ struct Session<'a, R> {
     exhausted: bool,
     /// Lines without an outcome, oldest first.
     window: VecDeque<ImportLine>,
+    /// Bytes of the window's lines.
+    bytes: usize,
+    /// Whether a connection has been made.
+    reached: bool,
     /// How many lines of the window have been handed to the current connection.
     sent: usize,
     report: R,
@@ -126,7 +155,7 @@ struct Answers {
     summary: bool,
 }
 
-impl<R: FnMut(ImportOutcome)> Session<'_, R> {
+impl<R: FnMut(ImportEvent<'_>)> Session<'_, R> {
     /// Sends and receives on one connection until the import is done or the connection breaks.
     async fn stream(
         &mut self,
@@ -140,14 +169,18 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
         self.sent = 0;
         loop {
             let sending = self.sent < self.window.len();
-            let reading = !self.exhausted && !sending && self.window.len() < WINDOW_LINES;
+            let room = self.window.len() < WINDOW_LINES && self.bytes < WINDOW_BYTES;
+            let reading = !self.exhausted && !sending && room;
             if self.exhausted && !sending {
                 upload = None;
             }
             tokio::select! {
                 // Outcomes first: they make room.
                 biased;
-                opened = &mut opening, if body.is_none() => body = Some(opened?),
+                opened = &mut opening, if body.is_none() => {
+                    body = Some(opened?);
+                    self.reached = true;
+                }
                 frame = next_frame(&mut body), if body.is_some() => match frame? {
                     Some(data) => self.take_outcomes(&mut answers, &data)?,
                     None if answers.summary && self.window.is_empty() => return Ok(()),
@@ -156,6 +189,7 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
                 () = &mut stop, if !self.exhausted => {
                     self.exhausted = true;
                     self.window.truncate(self.sent);
+                    self.bytes = self.window.iter().map(ImportLine::weight).sum();
                 }
                 permit = reserve(upload.clone()), if sending && upload.is_some() => match permit {
                     Some(permit) => self.send_piece(permit),
@@ -175,6 +209,7 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
 
     /// Puts lines into the window; a line that cannot be sent keeps its place among the others.
     fn take_lines(&mut self, lines: Vec<ImportLine>) {
+        self.bytes += lines.iter().map(ImportLine::weight).sum::<usize>();
         self.window.extend(lines);
         self.report_unsendable();
     }
@@ -188,7 +223,9 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
             };
             self.sent = self.sent.saturating_sub(1);
             let verdict = Verdict::Failed(reason);
-            (self.report)(ImportOutcome { number, end, identifier: None, verdict });
+            let identifier = None;
+            let outcome = ImportOutcome { number, end, identifier, verdict };
+            (self.report)(ImportEvent::Line(outcome));
         }
     }
 
@@ -243,6 +280,7 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
             return Err(unasked());
         }
         let asked = self.window.pop_front().ok_or_else(unasked)?;
+        self.bytes -= asked.weight();
         self.sent -= 1;
         answers.answered += 1;
         let verdict = match outcome {
@@ -252,7 +290,7 @@ impl<R: FnMut(ImportOutcome)> Session<'_, R> {
             Word::Failed => Verdict::Failed(problem.unwrap_or_default().to_string()),
         };
         let ImportLine { number, end, .. } = asked;
-        (self.report)(ImportOutcome { number, end, identifier, verdict });
+        (self.report)(ImportEvent::Line(ImportOutcome { number, end, identifier, verdict }));
         self.report_unsendable();
         Ok(())
     }
@@ -313,6 +351,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Most lines without an outcome; what may have to go out again.
 const WINDOW_LINES: usize = 8_192;
+
+/// Bytes of lines without an outcome above which no further ones are read.
+const WINDOW_BYTES: usize = 8 << 20;
 
 /// Bytes of lines that are joined into one piece of the upload.
 const PIECE_BYTES: usize = 32 * 1_024;

@@ -8,28 +8,31 @@ mod address;
 mod connection;
 mod documents;
 mod error;
+mod exchange;
 mod import;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
 use address::Address;
-use connection::{Connector, Payload, Sender, collect};
+use connection::{Connector, Payload, Sender};
 pub use documents::{
     Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,
     TokenWithSecret, Written,
 };
 pub use error::{ClientError, Problem};
-pub use import::{ImportLine, ImportOutcome, Verdict};
+use exchange::{Ask, Reply};
+pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 
 /// A client of one node.
 pub struct Client {
@@ -220,14 +223,28 @@ impl Client {
     ///
     /// The file appears under its name only when it is complete and on the disk.
     pub async fn backup(&self, file: &Path) -> Result<u64, ClientError> {
+        let partial = file.with_added_extension("part");
+        let copied = self.copy_backup(&partial).await;
+        if copied.is_err() {
+            // What is there of it is no backup.
+            let _ = tokio::fs::remove_file(&partial).await;
+        }
+        let bytes = copied?;
+        let fault = |error| ClientError::File { path: file.to_owned(), error };
+        tokio::fs::rename(&partial, file).await.map_err(fault)?;
+        Ok(bytes)
+    }
+
+    async fn copy_backup(&self, file: &Path) -> Result<u64, ClientError> {
         let ask = Ask::new(Method::GET, "/api/v1/backup".into());
         let mut response = self.open(&ask).await?;
         if !response.status().is_success() {
             return Err(ClientError::Problem(Reply::read_all(response).await?.into_problem()));
         }
-        let partial = file.with_added_extension("part");
-        let fault = |error| ClientError::File { path: partial.clone(), error };
-        let mut output = tokio::fs::File::create(&partial).await.map_err(fault)?;
+        let fault = |error| ClientError::File { path: file.to_owned(), error };
+        let mut options = tokio::fs::File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut output = options.open(file).await.map_err(fault)?;
         let mut bytes = 0;
         while let Some(frame) = self.within(response.body_mut().frame()).await? {
             let Ok(data) = frame.map_err(ClientError::lost)?.into_data() else { continue };
@@ -236,25 +253,7 @@ impl Client {
         }
         output.flush().await.map_err(fault)?;
         output.sync_all().await.map_err(fault)?;
-        tokio::fs::rename(&partial, file).await.map_err(fault)?;
         Ok(bytes)
-    }
-
-    /// Sends any request below the server's address; for what has no call of its own.
-    pub async fn raw(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Vec<u8>,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ClientError> {
-        let mut ask = Ask::new(method, path.to_owned());
-        ask.body = body.into();
-        for (name, value) in headers {
-            ask = ask.header(name, value)?;
-        }
-        let reply = self.call(&ask).await?;
-        Ok((reply.status, reply.headers, reply.body.into()))
     }
 
     async fn write(&self, ask: Ask) -> Result<Written, ClientError> {
@@ -341,71 +340,6 @@ impl Client {
     }
 }
 
-/// A request before it has a connection.
-struct Ask {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: bytes::Bytes,
-}
-
-impl Ask {
-    fn new(method: Method, path: String) -> Self {
-        Self { method, path, headers: HeaderMap::new(), body: bytes::Bytes::new() }
-    }
-
-    fn json(mut self, body: &Json) -> Self {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.body = body.to_string().into();
-        self
-    }
-
-    fn when(mut self, condition: Condition) -> Self {
-        if let Some((name, value)) = condition.header() {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-
-    fn header(mut self, name: &str, value: &str) -> Result<Self, ClientError> {
-        let fault = || ClientError::Header(name.to_owned());
-        let name: hyper::header::HeaderName = name.parse().map_err(|_| fault())?;
-        let value = HeaderValue::from_str(value).map_err(|_| fault())?;
-        self.headers.append(name, value);
-        Ok(self)
-    }
-}
-
-/// A whole answer.
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: bytes::Bytes,
-}
-
-impl Reply {
-    async fn read_all(response: Response<hyper::body::Incoming>) -> Result<Self, ClientError> {
-        let (head, body) = response.into_parts();
-        let body = collect(body, MAX_ANSWER_BYTES).await?;
-        Ok(Self { status: head.status, headers: head.headers, body })
-    }
-
-    fn accept(self) -> Result<Self, ClientError> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        Err(ClientError::Problem(self.into_problem()))
-    }
-
-    fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(ClientError::unreadable)
-    }
-
-    fn into_problem(self) -> Problem {
-        Problem::read(self.status.as_u16(), &self.body)
-    }
-}
-
 fn path_of(identifier: &Identifier) -> String {
     format!("{IDENTIFIERS}/{}", identifier.path_segment())
 }
@@ -426,9 +360,6 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most identifiers that a node resolves in one request.
 const MAX_RESOLVED: usize = 1_000;
-
-/// Most bytes of an answer that is kept in memory.
-const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 const IDENTIFIERS: &str = "/api/v1/identifiers";
 /// Header that says why a change is made, as percent-encoded UTF-8.

@@ -60,7 +60,8 @@ fn flag(key: &'static Key) -> Arg {
         .help_heading(key.section)
         .action(action);
     if key.value.is_empty() {
-        return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+        let arg = arg.value_name("true|false").num_args(0..=1).require_equals(true);
+        return arg.default_missing_value("true");
     }
     arg.value_name(key.value)
 }

@@ -187,8 +187,7 @@ mod tests {
         let mut reader = Format::Ndjson.reader();
         assert_eq!(reader.read(b"  \t"), Reading::Nothing);
         assert_eq!(reader.read(b"{}"), Reading::Registration("{}".into()));
-        assert!(
-            matches!(reader.read(b"{\"a\":\"\xff\"}"), Reading::Fault(why) if why.contains("byte 7"))
-        );
+        let broken = reader.read(b"{\"a\":\"\xff\"}");
+        assert!(matches!(broken, Reading::Fault(reason) if reason.contains("byte 7")));
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::output::Output;
 use super::remote::Remote;
 use super::{FAILED, INTERRUPTED, Outcome, SUCCESS};
-use crate::client::{Client, ImportOutcome, Verdict};
+use crate::client::{Client, ImportEvent, ImportOutcome, Verdict};
 use format::Format;
 use progress::Progress;
 use source::Source;
@@ -26,8 +26,6 @@ use source::Source;
 /// finishes the lines on their way and says where to continue; a second one quits at once.
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    #[command(flatten)]
-    remote: Remote,
     /// Format of the files; told from name or content when left out
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -37,6 +35,8 @@ pub struct Import {
     /// Files to import; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Numbers of lines by verdict.
@@ -91,11 +91,16 @@ impl Import {
             interrupted = true;
         };
         let result = client
-            .import(source.lines, stop, |outcome| {
-                last = outcome.number;
-                progress.advance(outcome.end, Instant::now());
-                if let Some(failure) = counts.add(&outcome) {
-                    report_failure(&name, &outcome, failure, &progress, output);
+            .import(source.lines, stop, |event| match event {
+                ImportEvent::Line(outcome) => {
+                    last = outcome.number;
+                    progress.advance(outcome.end, Instant::now());
+                    if let Some(failure) = counts.add(&outcome) {
+                        report_failure(&name, &outcome, failure, &progress, output);
+                    }
+                }
+                ImportEvent::Interrupted(error) => {
+                    progress.note(&format!("{name}: {error}; trying again"));
                 }
             })
             .await;

@@ -31,7 +31,7 @@ impl Source {
         } else {
             let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
             let data = file.metadata().with_context(|| format!("cannot read {name}"))?;
-            (Box::new(file), data.is_file().then(|| data.len()))
+            (Box::new(file), data.is_file().then_some(data.len()))
         };
         let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
         let start = input.fill_buf().with_context(|| format!("cannot read {name}"))?;
