@@ -15,6 +15,7 @@ use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
 use crate::resolver::{Lookup, Outcome, Resolver, Subject};
+use crate::store::StoreError;
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -103,7 +104,7 @@ impl App {
         actor: &Arc<Actor>,
         request: Request,
     ) -> Result<Receipt, Problem> {
-        self.refuse_while_draining()?;
+        self.refuse_unless_writing()?;
         let request = Arc::new(request);
         for _ in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
@@ -131,6 +132,14 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// 503 while the node takes no changes.
+    pub(super) fn refuse_unless_writing(&self) -> Result<(), Problem> {
+        if let Some(reason) = self.registry.stopped() {
+            return Err(StoreError::Stopped(reason).into());
+        }
+        self.refuse_while_draining()
     }
 
     /// 503 while the node shuts down.

@@ -32,6 +32,8 @@ mod public;
 mod resolve;
 mod router;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod timed;
 mod tokens;
 
