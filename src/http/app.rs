@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::HeaderMap;
 
 use super::problem::{self, Problem};
-use super::{Settings, credentials};
+use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
 use crate::identifier::Identifier;
@@ -39,6 +39,8 @@ pub struct App {
     pub draining: Arc<AtomicBool>,
     /// Limits and times.
     pub settings: Settings,
+    /// What requests share, made from the settings.
+    pub limits: Limits,
 }
 
 /// Writes a backup for an actor. Blocks; errors of the writer end it early.
@@ -49,8 +51,11 @@ pub struct DnsForms {
     /// The identifier's name in DNS.
     pub name: Box<dyn Fn(&Identifier) -> String + Send + Sync>,
     /// Checks the data of a value of type `DNS/<TYPE>`: type and data in, what is wrong out.
-    pub check: Box<dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync>,
+    pub check: Box<CheckDnsData>,
 }
+
+/// Checks type and data of a DNS record; what is wrong comes back.
+pub type CheckDnsData = dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync;
 
 impl App {
     /// The outcome for `identifier`, from memory or on the pool.

@@ -85,6 +85,7 @@ impl Node {
             }),
             dns,
             draining: Arc::clone(&draining),
+            limits: Limits::new(&settings),
             settings,
         };
         Self { router: router(Arc::new(app)), draining }
@@ -472,4 +473,50 @@ async fn scripts_of_any_origin_read() {
     let read = node.ask_as_anybody(&format!("GET {X}"), &[origin], None).await;
     assert_eq!(read.header("access-control-allow-origin"), "*");
     assert!(!read.headers.contains_key("access-control-allow-credentials"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_come_while_lines_go() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (node, settings) = (Node::new(), Settings::default());
+    let server = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = server.serve(node.router.clone(), &settings);
+    let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut seen, mut piece) = (String::new(), [0; 4_096]);
+    for number in 1..=3 {
+        let line = format!("{{\"identifier\":\"88.118/{number}\",\"attributes\":{{}}}}\n");
+        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+        stream.write_all(chunk.as_bytes()).await.unwrap();
+        while !seen.contains(&format!("\"line\":{number},\"outcome\":\"created\"")) {
+            let count = stream.read(&mut piece).await.unwrap();
+            assert_ne!(count, 0, "{seen}");
+            seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    while !seen.contains("\"complete\":true") {
+        let count = stream.read(&mut piece).await.unwrap();
+        assert_ne!(count, 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    drop(stream);
+    server.stop(std::time::Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_for_bodies_is_bounded() {
+    let node = Node::with(Settings { memory_bytes: 64 << 10, ..Settings::default() });
+    let body = json!({"attributes": {"a": "x".repeat(60_000)}});
+    let made = node.ask(&format!("PUT {X}"), &[], Some(body)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let read = node.ask_as_anybody(&format!("GET {X}"), &[], None).await;
+    assert!(read.status == 200 && read.body.len() > 60_000);
+    let body = json!({"attributes": {"a": "x".repeat(60_000), "b": "x".repeat(60_000)}});
+    let refused = node.ask(&format!("PUT {X}"), &[], Some(body)).await;
+    assert_eq!(refused.problem(), "busy");
 }

@@ -152,12 +152,16 @@ impl Chunk {
     pub(super) fn write(self, app: Arc<App>) -> BoxFuture<'static, Result<Written, Problem>> {
         let chunk = Arc::new(self);
         Box::pin(async move {
+            let _turn = app.limits.chunk_turn().await;
             for _ in 0..WRITE_ATTEMPTS {
                 let (job_app, job_chunk) = (Arc::clone(&app), Arc::clone(&chunk));
-                match app.pool.run(move || job_chunk.apply(&job_app)).await {
-                    Ok(written) => return Ok(written),
-                    Err(_) => tokio::time::sleep(WRITE_PAUSE).await,
+                let (send, receive) = tokio::sync::oneshot::channel();
+                if app.pool.spawn(move || drop(send.send(job_chunk.apply(&job_app)))).is_ok() {
+                    return receive.await.map_err(|_| {
+                        Problem::new(&problem::INTERNAL, "the node failed; its log says how")
+                    });
                 }
+                tokio::time::sleep(WRITE_PAUSE).await;
             }
             Err(Problem::new(&problem::BUSY, "the node is overloaded: import the rest later"))
         })

@@ -24,6 +24,7 @@ use serde::Deserialize;
 pub(super) use chunk::{LineDocument, LineRegistration, SummaryDocument};
 
 use super::conditions;
+use super::limits::Share;
 use super::problem::{self, Problem, ProblemDocument};
 use super::{App, body};
 use chunk::{Chunk, Tally, Written};
@@ -86,10 +87,12 @@ pub(super) async fn import(
     let reason = conditions::reason(request.headers())?;
     let actor = app.actor(request.headers()).await?;
     app.refuse_unless_writing()?;
+    let place = app.limits.begin_import()?;
     let import = Import {
         lines: Lines::new(pieces(request.into_body(), received), app.settings.import_line_bytes),
         gathering: Chunk::new(actor, reason, query.outcomes),
         tally: Tally::default(),
+        _place: place,
         writing: None,
         all_read: false,
         ended: false,
@@ -151,6 +154,7 @@ struct Import {
     tally: Tally,
     all_read: bool,
     ended: bool,
+    _place: Share,
 }
 
 impl Import {
