@@ -303,7 +303,9 @@ mod tests {
     async fn https_speaks_both_versions() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["localhost".to_owned()];
-        let certificate = Certificate::load_or_create(folder.path(), &names).unwrap();
+        let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let files = crate::http::Files { chain: chain.clone(), key };
+        let certificate = Certificate::load_or_create(&files, &names).unwrap();
         let router = slow_router(Duration::ZERO);
         let server = any_port().serve_tls(router, &quick(), &certificate).unwrap();
         let url = format!("https://localhost:{}/", server.address().port());
@@ -312,7 +314,7 @@ mod tests {
         {
             let output = std::process::Command::new("curl")
                 .args(["--silent", "--show-error", "--write-out", " %{http_version}", "--cacert"])
-                .arg(folder.path().join("cert.pem"))
+                .arg(&chain)
                 .args(flags)
                 .arg(&url)
                 .output()
