@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::HeaderMap;
 
 use super::problem::{self, Problem};
-use super::{Settings, credentials};
+use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
 use crate::identifier::Identifier;
@@ -15,6 +15,7 @@ use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
 use crate::resolver::{Lookup, Outcome, Resolver, Subject};
+use crate::store::StoreError;
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -38,6 +39,8 @@ pub struct App {
     pub draining: Arc<AtomicBool>,
     /// Limits and times.
     pub settings: Settings,
+    /// What requests share, made from the settings.
+    pub limits: Limits,
 }
 
 /// Writes a backup for an actor. Blocks; errors of the writer end it early.
@@ -48,8 +51,11 @@ pub struct DnsForms {
     /// The identifier's name in DNS.
     pub name: Box<dyn Fn(&Identifier) -> String + Send + Sync>,
     /// Checks the data of a value of type `DNS/<TYPE>`: type and data in, what is wrong out.
-    pub check: Box<dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync>,
+    pub check: Box<CheckDnsData>,
 }
+
+/// Checks type and data of a DNS record; what is wrong comes back.
+pub type CheckDnsData = dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync;
 
 impl App {
     /// The outcome for `identifier`, from memory or on the pool.
@@ -103,7 +109,7 @@ impl App {
         actor: &Arc<Actor>,
         request: Request,
     ) -> Result<Receipt, Problem> {
-        self.refuse_while_draining()?;
+        self.refuse_unless_writing()?;
         let request = Arc::new(request);
         for _ in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
@@ -131,6 +137,14 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// 503 while the node takes no changes.
+    pub(super) fn refuse_unless_writing(&self) -> Result<(), Problem> {
+        if let Some(reason) = self.registry.stopped() {
+            return Err(StoreError::Stopped(reason).into());
+        }
+        self.refuse_while_draining()
     }
 
     /// 503 while the node shuts down.

@@ -6,9 +6,12 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::Bytes;
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::App;
+use super::limits::Share;
 use super::problem::{self, Problem};
 
 /// Refuses bodies that are not JSON, compressed, or too long by their own account: before
@@ -41,8 +44,31 @@ pub(super) fn expect_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Pro
     Ok(())
 }
 
-/// Reads a whole body of at most `limit` bytes, within `patience`.
-pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Problem> {
+/// A body in memory, with its share of it.
+pub(super) struct Held {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl std::ops::Deref for Held {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes. One without a length takes the share of a body
+/// of that size.
+pub(super) async fn read(app: &App, body: Body, limit: usize) -> Result<Held, Problem> {
+    let share = app.limits.share(body.size_hint().exact().unwrap_or(limit as u64))?;
+    // Less than the whole request may take, so that slow bodies are told from slow answers.
+    let patience = app.settings.request_timeout * 2 / 3;
+    let bytes = collect(body, limit, patience).await?;
+    Ok(Held { bytes, _share: share })
+}
+
+async fn collect(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Problem> {
     let collected = tokio::time::timeout(patience, Limited::new(body, limit).collect()).await;
     match collected {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -105,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_bounded_in_bytes_and_time() {
         let patience = Duration::from_millis(50);
-        let read_kind = async |body| match read(body, 4, patience).await {
+        let read_kind = async |body| match collect(body, 4, patience).await {
             Ok(bytes) => Ok(bytes.len()),
             Err(problem) => Err(problem.kind().name),
         };

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::{App, answers};
@@ -33,7 +34,7 @@ pub(super) struct ReadinessDocument {
     responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn health() -> Response<Body> {
-    text("ok\n".into(), "text/plain; charset=utf-8")
+    text("ok\n", "text/plain; charset=utf-8")
 }
 
 /// Whether to send requests here
@@ -54,13 +55,13 @@ pub(super) async fn readiness(State(app): State<Arc<App>>, uri: Uri) -> Response
     let (draining, stopped) = (app.is_draining(), app.registry.stopped());
     let mut members = uri.query().unwrap_or_default().split('&');
     let asks_writes = members.any(|member| member.split('=').next() == Some("writes"));
-    let is_ready = !draining && !(asks_writes && stopped.is_some());
+    let refuses = draining || (asks_writes && stopped.is_some());
     let document = ReadinessDocument {
         status: if draining { "draining" } else { "ready" },
         writes: stopped.map_or_else(|| "ok".into(), |reason| format!("stopped: {reason}")),
         draining,
     };
-    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if refuses { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     answers::json(status, &document)
 }
 
@@ -90,12 +91,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
     responses((status = 200, description = "The API as OpenAPI", body = serde_json::Value)),
 )]
 pub(super) async fn describe() -> Response<Body> {
-    static DESCRIPTION: LazyLock<String> = LazyLock::new(super::description);
+    static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| super::description().into());
     text(DESCRIPTION.clone(), "application/json")
 }
 
-fn text(body: String, media_type: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn text(body: impl Into<Body>, media_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -14,12 +14,14 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Response};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Collected};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 
-use super::App;
 use super::imports::Received;
 use super::problem::{self, Problem};
+use super::{App, limits};
 
 /// Surrounds the whole router; the outermost layer is the last.
 pub(super) fn surround(router: Router) -> Router {
@@ -80,6 +82,25 @@ pub(super) async fn limit_time(
     })
 }
 
+/// Gives large answers their share of memory until they are sent.
+pub(super) async fn limit_memory(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let (head, body) = next.run(request).await.into_parts();
+    let Some(size) = body.size_hint().exact().filter(|&size| size > FREE_BYTES) else {
+        return Response::from_parts(head, body);
+    };
+    let share = match app.limits.share(size) {
+        Ok(share) => share,
+        Err(problem) => return problem.into_response(),
+    };
+    // A body of known size is in memory already.
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    Response::from_parts(head, Body::from(limits::tie(bytes, share)))
+}
+
 /// Counts the bytes of a compressed body before they are decompressed.
 pub(super) async fn count_received(request: Request, next: Next) -> Response<Body> {
     let received = Received::default();
@@ -110,3 +131,6 @@ pub(super) async fn refuse_path(request: Request) -> Response<Body> {
         problem.into_response()
     }
 }
+
+/// Answers up to this size are not counted: connections bound them well enough.
+const FREE_BYTES: u64 = 16 << 10;

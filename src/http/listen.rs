@@ -206,3 +206,123 @@ const BACKLOG: u32 = 1_024;
 
 /// How long to wait after a failed accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::time::Instant;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const QUICK: Duration = Duration::from_millis(100);
+
+    fn quick() -> Settings {
+        Settings {
+            connections: 3,
+            first_bytes_timeout: QUICK,
+            header_timeout: QUICK,
+            handshake_timeout: QUICK,
+            ..Settings::default()
+        }
+    }
+
+    fn slow_router(pause: Duration) -> Router {
+        Router::new().route(
+            "/",
+            get(move || async move {
+                tokio::time::sleep(pause).await;
+                "done"
+            }),
+        )
+    }
+
+    fn any_port() -> Bound {
+        bind("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    /// All that comes back for these bytes until the node closes the connection.
+    async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(bytes).await;
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply).await;
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn slow_heads_are_cut_off() {
+        let server = any_port().serve(slow_router(Duration::ZERO), &quick());
+        let started = Instant::now();
+        for stalled in [&b""[..], b"PRI * H", b"GET / HTTP/1.1\r\nHost: x\r\n"] {
+            let reply = exchange(server.address(), stalled).await;
+            assert!(!reply.contains("200 OK"), "{reply}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(exchange(server.address(), REQUEST).await.contains("200 OK"));
+        server.stop(QUICK).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn connections_beyond_the_cap_are_closed() {
+        let settings = Settings { first_bytes_timeout: Duration::from_secs(60), ..quick() };
+        let server = any_port().serve(slow_router(Duration::ZERO), &settings);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(TcpStream::connect(server.address()).await.unwrap());
+        }
+        // Connections are admitted in the order in which the kernel took them.
+        assert_eq!(exchange(server.address(), REQUEST).await, "");
+        held.clear();
+        for _ in 0..50 {
+            if exchange(server.address(), REQUEST).await.contains("200 OK") {
+                return server.stop(QUICK).await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("closed connections still count");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn drains_wait_as_long_as_they_may() {
+        for (drain, finished) in [(Duration::from_secs(10), true), (QUICK, false)] {
+            let server = any_port().serve(slow_router(Duration::from_millis(500)), &quick());
+            let address = server.address();
+            let request = tokio::spawn(async move { exchange(address, REQUEST).await });
+            tokio::time::sleep(QUICK).await;
+            let started = Instant::now();
+            server.stop(drain).await;
+            assert!(started.elapsed() < Duration::from_secs(5));
+            assert_eq!(request.await.unwrap().contains("done"), finished);
+            assert!(TcpStream::connect(address).await.is_err());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn https_speaks_both_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["localhost".to_owned()];
+        let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let files = crate::http::Files { chain: chain.clone(), key };
+        let certificate = Certificate::load_or_create(&files, &names).unwrap();
+        let router = slow_router(Duration::ZERO);
+        let server = any_port().serve_tls(router, &quick(), &certificate).unwrap();
+        let url = format!("https://localhost:{}/", server.address().port());
+        for (flags, version) in
+            [(&["--http1.1"][..], "1.1"), (&["--http2"], "2"), (&["--tls-max", "1.2"], "2")]
+        {
+            let output = std::process::Command::new("curl")
+                .args(["--silent", "--show-error", "--write-out", " %{http_version}", "--cacert"])
+                .arg(&chain)
+                .args(flags)
+                .arg(&url)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(said, format!("done {version}"), "{output:?}");
+        }
+        assert_eq!(exchange(server.address(), b"").await, "");
+        server.stop(QUICK).await;
+    }
+}

@@ -6,8 +6,9 @@
 //!
 //! Counters: `nameplate_http_requests_total{route,status}`, `nameplate_http_problems_total{problem}`,
 //! `nameplate_http_refused_total{reason}` (connections, connections_per_network, first_bytes,
-//! stalled_write, handshake, handshake_timeout, accept, ratio), `nameplate_http_bad_tokens_total`,
-//! `nameplate_http_write_conflicts_total`; gauge `nameplate_http_connections`.
+//! stalled_write, handshake, handshake_timeout, accept, ratio, memory, imports),
+//! `nameplate_http_bad_tokens_total`, `nameplate_http_write_conflicts_total`; gauge
+//! `nameplate_http_connections`.
 
 mod accept;
 mod answers;
@@ -23,6 +24,7 @@ mod health;
 mod identifiers;
 mod imports;
 mod layers;
+mod limits;
 mod listen;
 mod openapi;
 mod page;
@@ -32,13 +34,16 @@ mod public;
 mod resolve;
 mod router;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod timed;
 mod tokens;
 
 use std::sync::Arc;
 
-pub use app::{App, BackUp, DnsForms};
+pub use app::{App, BackUp, CheckDnsData, DnsForms};
 pub use certificate::{Certificate, CertificateError, Files};
+pub use limits::Limits;
 pub use listen::{Bound, Server, bind};
 pub use settings::Settings;
 

@@ -91,9 +91,8 @@ pub(super) async fn resolve_many(
     let settings = &app.settings;
     body::expect_json(request.headers(), settings.resolve_bytes)?;
     let asker = app.asker(request.headers()).await?;
-    let bytes =
-        body::read(request.into_body(), settings.resolve_bytes, settings.request_timeout).await?;
-    let wanted: ResolveBody = body::parse(&bytes)?;
+    let body = body::read(&app, request.into_body(), settings.resolve_bytes).await?;
+    let wanted: ResolveBody = body::parse(&body)?;
     let count = wanted.identifiers.len();
     if !(1..=MAX_IDENTIFIERS).contains(&count) {
         let detail = format!("{count} identifiers: send 1 to {MAX_IDENTIFIERS} at once");

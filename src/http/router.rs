@@ -20,7 +20,12 @@ use super::{App, backup, health, imports, layers, openapi, public, resolve, toke
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
     let limit_time = from_fn_with_state(Arc::clone(&app), layers::limit_time);
-    let (router, _) = timed().layer(limit_time).merge(streams()).with_state(app).split_for_parts();
+    let limit_memory = from_fn_with_state(Arc::clone(&app), layers::limit_memory);
+    let compressed = lists().layer(limit_memory.clone()).layer(CompressionLayer::new().gzip(true));
+    let timed = single().layer(limit_memory).merge(compressed).layer(limit_time);
+    let decompress = RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true);
+    let imports = imports().layer(decompress).layer(from_fn(layers::count_received));
+    let (router, _) = timed.merge(imports).merge(backups()).with_state(app).split_for_parts();
     let router = router
         .method_not_allowed_fallback(layers::refuse_method)
         .fallback(layers::refuse_path)
@@ -30,18 +35,16 @@ pub(super) fn assemble(app: Arc<App>) -> Router {
 
 /// The description of all routes.
 pub(super) fn describe() -> OpenApi {
-    openapi::finish(timed().merge(streams()).into_openapi())
+    let routes = OpenApiRouter::with_openapi(openapi::head())
+        .merge(single())
+        .merge(lists())
+        .merge(imports())
+        .merge(backups());
+    openapi::finish(routes.into_openapi())
 }
 
-/// Routes whose answers are known within the request timeout.
-fn timed() -> OpenApiRouter<Arc<App>> {
-    let large_answers = OpenApiRouter::new()
-        .routes(routes!(list::list_identifiers))
-        .routes(routes!(history::read_history))
-        .routes(routes!(resolve::resolve_many))
-        .routes(routes!(health::describe))
-        .layer(CompressionLayer::new().gzip(true));
-    OpenApiRouter::with_openapi(openapi::head())
+fn single() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(public::follow))
         .routes(routes!(
             put::put_identifier,
@@ -54,14 +57,20 @@ fn timed() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
-        .merge(large_answers)
 }
 
-/// Routes that take as long as their streams.
-fn streams() -> OpenApiRouter<Arc<App>> {
-    let import = OpenApiRouter::new()
-        .routes(routes!(imports::import))
-        .layer(RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true))
-        .layer(from_fn(layers::count_received));
-    OpenApiRouter::new().routes(routes!(backup::back_up)).merge(import)
+fn lists() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list_identifiers))
+        .routes(routes!(history::read_history))
+        .routes(routes!(resolve::resolve_many))
+        .routes(routes!(health::describe))
+}
+
+fn imports() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(imports::import))
+}
+
+fn backups() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(backup::back_up))
 }

@@ -29,6 +29,10 @@ pub struct Settings {
     pub import_line_bytes: usize,
     /// Most lines of an import that are written at once.
     pub import_chunk_lines: usize,
+    /// Most imports at once.
+    pub imports: usize,
+    /// Most bytes of bodies and large answers in memory at once; requests beyond get 503.
+    pub memory_bytes: usize,
     /// Bytes of records after which a list or bulk answer ends; the rest is asked for again.
     pub answer_bytes: usize,
     /// Longest time for which a redirect or public record may be kept, in seconds.
@@ -51,6 +55,8 @@ impl Default for Settings {
             resolve_bytes: 4 << 20,
             import_line_bytes: 1 << 20,
             import_chunk_lines: 1_024,
+            imports: 32,
+            memory_bytes: 128 << 20,
             answer_bytes: 8 << 20,
             max_age_seconds: 3_600,
             public_url: None,

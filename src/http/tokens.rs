@@ -96,8 +96,8 @@ pub(super) async fn create_token(
     let (head, body) = request.into_parts();
     body::expect_json(&head.headers, TOKEN_BYTES)?;
     let actor = administrator(&app, &head.headers).await?;
-    let bytes = body::read(body, TOKEN_BYTES, app.settings.request_timeout).await?;
-    let body: NewTokenBody = body::parse(&bytes)?;
+    let body = body::read(&app, body, TOKEN_BYTES).await?;
+    let body: NewTokenBody = body::parse(&body)?;
     let (prefixes, expires_ms) = body.check()?;
     let secret = fresh_secret(&ring::rand::SystemRandom::new())
         .map_err(|_| Problem::new(&problem::INTERNAL, "the machine has no randomness"))?;

@@ -209,6 +209,7 @@ impl Core {
                 check: Box::new(check_dns_value),
             },
             draining: Arc::clone(&self.draining),
+            limits: http::Limits::new(&settings),
             settings,
         })
     }

@@ -55,8 +55,7 @@ impl Change {
     ) -> Result<(Answer, bool), Problem> {
         let Self { identifier, condition, actor, request } = self;
         let (head, body) = request.into_parts();
-        let settings = &app.settings;
-        let body = body::read(body, settings.registration_bytes, settings.request_timeout).await?;
+        let body = body::read(app, body, app.settings.registration_bytes).await?;
         let reason = conditions::reason(&head.headers)?;
         let fingerprint = Fingerprint {
             method: &head.method,

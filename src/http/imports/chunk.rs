@@ -16,7 +16,7 @@ use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, Settings};
 use crate::identifier::Identifier;
 use crate::record::{Draft, DraftBody, DraftValueBody};
-use crate::registry::{Command, Condition, Receipt, Request};
+use crate::registry::{Command, Condition, Receipt, RegistryError, Request};
 
 /// Lines that are written together.
 pub(super) struct Chunk {
@@ -152,18 +152,25 @@ impl Chunk {
     pub(super) fn write(self, app: Arc<App>) -> BoxFuture<'static, Result<Written, Problem>> {
         let chunk = Arc::new(self);
         Box::pin(async move {
+            let _turn = app.limits.chunk_turn().await;
             for _ in 0..WRITE_ATTEMPTS {
                 let (job_app, job_chunk) = (Arc::clone(&app), Arc::clone(&chunk));
-                match app.pool.run(move || job_chunk.apply(&job_app)).await {
-                    Ok(written) => return Ok(written),
-                    Err(_) => tokio::time::sleep(WRITE_PAUSE).await,
+                let (send, receive) = tokio::sync::oneshot::channel();
+                if app.pool.spawn(move || drop(send.send(job_chunk.apply(&job_app)))).is_ok() {
+                    return receive.await.map_err(|_| {
+                        Problem::new(&problem::INTERNAL, "the node failed; its log says how")
+                    });
                 }
+                tokio::time::sleep(WRITE_PAUSE).await;
             }
             Err(Problem::new(&problem::BUSY, "the node is overloaded: import the rest later"))
         })
     }
 
     /// Parses all lines and applies those that are good. Blocks until they are durable.
+    ///
+    /// Where the node is at fault the outcomes end: nothing is said of that line and those behind
+    /// it, though some may have been written. Sent again, they do no harm.
     fn apply(&self, app: &App) -> Written {
         let (mut outcomes, mut requests) = (Vec::new(), Vec::new());
         for line in &self.lines {
@@ -181,16 +188,20 @@ impl Chunk {
         for (line, fault) in outcomes {
             let document = match fault {
                 Some(problem) => failed(line, problem),
-                None => match applied.next() {
-                    Some(Ok(receipt)) => done(line, receipt),
-                    Some(Err(error)) => failed(line, error.into()),
-                    None => failed(line, Problem::new(&problem::INTERNAL, "the writer ended")),
+                None => match applied.next().unwrap_or(Err(RegistryError::Busy)) {
+                    Ok(receipt) => done(line, receipt),
+                    Err(error) => {
+                        let problem = Problem::from(error);
+                        if problem.kind().status.is_server_error() {
+                            written.stop = Some(problem);
+                            break;
+                        }
+                        failed(line, problem)
+                    }
                 },
             };
             written.add(&document, self.outcomes);
         }
-        written.stop =
-            app.registry.stopped().map(|stopped| Problem::new(&problem::WRITES_STOPPED, stopped));
         written
     }
 

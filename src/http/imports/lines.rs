@@ -15,7 +15,6 @@ pub(super) struct Lines<S> {
     skipping: bool,
     ended: bool,
     number: u64,
-    bytes: u64,
 }
 
 /// A line with its number, from 1.
@@ -39,13 +38,7 @@ where
             skipping: false,
             ended: false,
             number: 0,
-            bytes: 0,
         }
-    }
-
-    /// Bytes read so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// The next line that is not blank; none behind the last. May be dropped while it waits.
@@ -60,11 +53,7 @@ where
                 return Ok(None);
             }
             match self.stream.next().await {
-                Some(piece) => {
-                    let piece = piece?;
-                    self.bytes += piece.len() as u64;
-                    self.buffer.extend_from_slice(&piece);
-                }
+                Some(piece) => self.buffer.extend_from_slice(&piece?),
                 None => self.ended = true,
             }
         }

@@ -11,17 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Request, Response};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use serde::Deserialize;
 
 pub(super) use chunk::{LineDocument, LineRegistration, SummaryDocument};
 
 use super::conditions;
+use super::limits::Share;
 use super::problem::{self, Problem, ProblemDocument};
 use super::{App, body};
 use chunk::{Chunk, Tally, Written};
@@ -76,32 +79,30 @@ pub(super) enum Outcomes {
 )]
 pub(super) async fn import(
     State(app): State<Arc<App>>,
-    received: Option<Extension<Received>>,
+    Extension(received): Extension<Received>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let query: ImportQuery = body::query(request.uri())?;
     body::expect_type(request.headers(), &["application/x-ndjson", "application/jsonl"])?;
     let reason = conditions::reason(request.headers())?;
     let actor = app.actor(request.headers()).await?;
-    app.refuse_while_draining()?;
-    if let Some(stopped) = app.registry.stopped() {
-        return Err(Problem::new(&problem::WRITES_STOPPED, stopped));
-    }
+    app.refuse_unless_writing()?;
+    let place = app.limits.begin_import()?;
     let import = Import {
-        lines: Lines::new(request.into_body().into_data_stream(), app.settings.import_line_bytes),
+        lines: Lines::new(pieces(request.into_body(), received), app.settings.import_line_bytes),
         gathering: Chunk::new(actor, reason, query.outcomes),
-        received: received.map(|Extension(received)| received),
         tally: Tally::default(),
+        _place: place,
         writing: None,
         all_read: false,
         ended: false,
         app,
     };
-    let pieces = futures_util::stream::unfold(import, |mut import| async move {
+    let answer = futures_util::stream::unfold(import, |mut import| async move {
         let piece = import.advance().await?;
         Some((Ok::<_, std::convert::Infallible>(piece), import))
     });
-    let mut response = Response::new(Body::from_stream(pieces));
+    let mut response = Response::new(Body::from_stream(answer));
     let ndjson = HeaderValue::from_static("application/x-ndjson");
     response.headers_mut().insert(CONTENT_TYPE, ndjson);
     Ok(response)
@@ -121,22 +122,39 @@ impl Received {
             frame
         }))
     }
+}
 
-    fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// The pieces of a body, until it breaks off or grows beyond what honest data does when it is
+/// decompressed.
+fn pieces(body: Body, received: Received) -> BoxStream<'static, Result<Bytes, Problem>> {
+    let mut plain = 0;
+    let check = move |piece: Result<Bytes, axum::Error>| {
+        let piece = piece.map_err(|_| {
+            let detail = "the body broke off, or is not the gzip it claims to be";
+            Problem::new(&problem::BAD_REQUEST, detail)
+        })?;
+        plain += piece.len() as u64;
+        let allowed = received.0.load(Ordering::Relaxed).saturating_mul(MOST_RATIO);
+        if plain > allowed.max(RATIO_FREE_BYTES) {
+            metrics::counter!("nameplate_http_refused_total", "reason" => "ratio").increment(1);
+            let detail = format!("the body grows more than {MOST_RATIO}-fold when decompressed");
+            return Err(Problem::new(&problem::BODY_TOO_LARGE, detail));
+        }
+        Ok(piece)
+    };
+    body.into_data_stream().map(check).boxed()
 }
 
 /// An import under way.
 struct Import {
     app: Arc<App>,
-    lines: Lines<BodyDataStream>,
+    lines: Lines<BoxStream<'static, Result<Bytes, Problem>>>,
     gathering: Chunk,
     writing: Option<BoxFuture<'static, Result<Written, Problem>>>,
-    received: Option<Received>,
     tally: Tally,
     all_read: bool,
     ended: bool,
+    _place: Share,
 }
 
 impl Import {
@@ -194,16 +212,9 @@ impl Import {
                         None => return Ok(Some(text.into())),
                     }
                 }
-                line = self.lines.next(), if !self.all_read && !is_full => match line {
-                    Ok(Some(line)) => {
-                        self.gathering.push(line);
-                        self.check_ratio()?;
-                    }
-                    Ok(None) => self.all_read = true,
-                    Err(_) => {
-                        let detail = "the body broke off, or is not the gzip it claims to be";
-                        return Err(Problem::new(&problem::BAD_REQUEST, detail));
-                    }
+                line = self.lines.next(), if !self.all_read && !is_full => match line? {
+                    Some(line) => self.gathering.push(line),
+                    None => self.all_read = true,
                 },
                 () = tokio::time::sleep(wait), if is_idle => {
                     if self.gathering.is_empty() {
@@ -214,18 +225,6 @@ impl Import {
                 }
             }
         }
-    }
-
-    /// Refuses bodies that grow beyond what honest data does when decompressed.
-    fn check_ratio(&self) -> Result<(), Problem> {
-        let Some(received) = &self.received else { return Ok(()) };
-        let plain = self.lines.bytes();
-        if plain > RATIO_FREE_BYTES && plain > received.bytes().saturating_mul(MOST_RATIO) {
-            metrics::counter!("nameplate_http_refused_total", "reason" => "ratio").increment(1);
-            let detail = format!("the body grows more than {MOST_RATIO}-fold when decompressed");
-            return Err(Problem::new(&problem::BODY_TOO_LARGE, detail));
-        }
-        Ok(())
     }
 }
 
