@@ -4,11 +4,11 @@
 //! blocks goes through the pool. Limits bite before authentication, authentication before bodies
 //! are read. Every error is an RFC 9457 [`problem`]; `faults` maps those of the core.
 //!
-//! Counters: `nameplate_http_requests_total{route,status}`, `nameplate_http_problems_total{problem}`,
-//! `nameplate_http_refused_total{reason}` (connections, connections_per_network, first_bytes,
-//! stalled_write, handshake, handshake_timeout, accept, ratio, memory, imports),
-//! `nameplate_http_bad_tokens_total`, `nameplate_http_write_conflicts_total`; gauge
-//! `nameplate_http_connections`.
+//! Counters: `nameplate_http_requests_total{route,status}`,
+//! `nameplate_http_problems_total{problem}`, `nameplate_http_bad_tokens_total`,
+//! `nameplate_http_write_conflicts_total`, and `nameplate_http_refused_total{reason}` (connections,
+//! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
+//! ratio, memory, imports); gauge `nameplate_http_connections`.
 
 mod accept;
 mod answers;

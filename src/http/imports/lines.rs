@@ -123,7 +123,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_do_not_matter(text in "[ab\n]{0,60}", cuts in prop::collection::vec(1..9usize, 60)) {
+        fn pieces_do_not_matter(
+            text in "[ab\n]{0,60}",
+            cuts in prop::collection::vec(1..9usize, 60),
+        ) {
             let whole = lines_of(vec![text.clone().into_bytes()], 7);
             let (mut rest, mut pieces) = (text.as_bytes(), Vec::new());
             for cut in cuts {
