@@ -54,7 +54,7 @@ impl Default for Settings {
             registration_bytes: 1 << 20,
             resolve_bytes: 4 << 20,
             import_line_bytes: 1 << 20,
-            import_chunk_lines: 1_024,
+            import_chunk_lines: 2_048,
             imports: 32,
             memory_bytes: 128 << 20,
             answer_bytes: 8 << 20,
