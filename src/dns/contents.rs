@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::presentation;
 use super::reply::{NameRef, Reply, Section};
+use super::types::{TXT, URI};
 use crate::record::{Value, View};
 
 /// The records of one type at an identifier's name.
@@ -16,32 +17,41 @@ pub(super) struct RecordSet {
     data: Vec<u8>,
     places: Vec<Range<usize>>,
     ttl_seconds: u32,
-    /// Values that should be in the set and are not, because they are malformed or too many.
+    exceeds: bool,
+    /// Malformed values that should be in the set, and the one that was too much for it.
     pub omitted: u64,
 }
 
 impl RecordSet {
-    /// The records of type `kind` among what `view` shows, `now_seconds` after 1970 began.
+    /// The records of type `kind` among what `view` shows, `now_seconds` after 1970 began. A set
+    /// that exceeds `room` octets is not gathered to its end.
     ///
     /// Repeated records are left out (RFC 2181 §5). The set ends before [`MAX_SET_OCTETS`], so
     /// that it always fits a message over TCP; the whole record is to be had over HTTP.
-    pub fn gather(view: View<'_>, kind: u16, now_seconds: u64) -> Self {
+    pub fn gather(view: View<'_>, kind: u16, now_seconds: u64, room: usize) -> Self {
         let (data, places) = (Vec::with_capacity(256), Vec::new());
-        let mut set = Self { data, places, ttl_seconds: u32::MAX, omitted: 0 };
+        let mut set = Self { data, places, ttl_seconds: u32::MAX, exceeds: false, omitted: 0 };
         let mut size = 0;
         for value in view.values() {
             let start = set.data.len();
-            let fits = match append(&mut set.data, value, kind) {
+            match append(&mut set.data, value, kind) {
                 Appended::Nothing => continue,
-                Appended::Record => size + set.data.len() - start + RECORD_OCTETS <= MAX_SET_OCTETS,
-                Appended::Malformed => false,
-            };
-            if !fits {
-                set.data.truncate(start);
-                set.omitted += 1;
-                continue;
+                Appended::Record => {}
+                Appended::Malformed => {
+                    set.data.truncate(start);
+                    set.omitted += 1;
+                    continue;
+                }
             }
             size += set.data.len() - start + RECORD_OCTETS;
+            set.exceeds = size > room;
+            if set.exceeds {
+                break;
+            }
+            if size > MAX_SET_OCTETS {
+                set.omitted += 1;
+                break;
+            }
             set.places.push(start..set.data.len());
             set.ttl_seconds = set.ttl_seconds.min(value.ttl.seconds_left(now_seconds));
         }
@@ -50,11 +60,14 @@ impl RecordSet {
 
     /// Whether there are no such records.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && !self.exceeds
     }
 
-    /// Adds the set as the answer.
+    /// Adds the set as the answer, or truncates the answer when the set exceeds the room.
     pub fn write(&self, reply: &mut Reply<'_>, kind: u16) {
+        if self.exceeds {
+            return reply.truncate();
+        }
         let mut seen = HashSet::new();
         for place in &self.places {
             let data = self.data.get(place.clone()).unwrap_or_default();
@@ -70,13 +83,20 @@ impl RecordSet {
 
 /// Appends the text of a TXT record, in strings of at most 255 octets (RFC 1035 §3.3.14).
 pub(super) fn append_text(out: &mut Vec<u8>, name: &str, value: &str) {
+    let mut room = 0;
     let mut left = name.len() + 1 + value.len();
-    let mut octets = name.bytes().chain([b'=']).chain(value.bytes());
-    while left > 0 {
-        let string = left.min(255);
-        out.push(string as u8);
-        out.extend(octets.by_ref().take(string));
-        left -= string;
+    for mut part in [name.as_bytes(), b"=", value.as_bytes()] {
+        while !part.is_empty() {
+            if room == 0 {
+                room = left.min(255);
+                left -= room;
+                out.push(room as u8);
+            }
+            let (now, later) = part.split_at(part.len().min(room));
+            out.extend_from_slice(now);
+            room -= now.len();
+            part = later;
+        }
     }
 }
 
@@ -133,8 +153,3 @@ const RECORD_OCTETS: usize = 12;
 
 /// Priority 10 and weight 1 of all URI records.
 const URI_PRIORITY_AND_WEIGHT: [u8; 4] = [0, 10, 0, 1];
-
-/// Type TXT.
-pub(super) const TXT: u16 = 16;
-
-const URI: u16 = 256;

@@ -217,7 +217,7 @@ fn local_of(header: &msghdr) -> Option<Local> {
         let mut message = libc::CMSG_FIRSTHDR(header);
         while let Some(control) = message.as_ref() {
             let data = libc::CMSG_DATA(message);
-            let octets = control.cmsg_len as usize;
+            let octets = control.cmsg_len;
             match (control.cmsg_level, control.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO)
                     if octets >= libc::CMSG_LEN(size_of::<in_pktinfo>() as _) as usize =>

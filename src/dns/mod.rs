@@ -23,6 +23,7 @@ mod tally;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod types;
 mod udp;
 mod zone;
 

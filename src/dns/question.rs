@@ -71,6 +71,17 @@ pub(super) struct Header {
     pub flags: u16,
 }
 
+impl Header {
+    /// Reads the header of a message that is not an answer.
+    pub fn read(message: &[u8]) -> Result<Self, Silence> {
+        let &[id_high, id_low, flags_high, flags_low, ..] =
+            message.first_chunk::<HEADER_OCTETS>().ok_or(Silence::Short)?;
+        let id = u16::from_be_bytes([id_high, id_low]);
+        let flags = u16::from_be_bytes([flags_high, flags_low]);
+        if flags & RESPONSE == 0 { Ok(Self { id, flags }) } else { Err(Silence::Response) }
+    }
+}
+
 /// What is kept of an OPT record (RFC 6891 §6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Edns {
@@ -109,13 +120,10 @@ pub(super) enum Silence {
 
 /// Reads a message.
 pub(super) fn read(message: &[u8]) -> Result<Question<'_>, Refusal<'_>> {
+    let header = Header::read(message).map_err(Refusal::Silent)?;
     let (words, body) =
         message.split_first_chunk::<HEADER_OCTETS>().ok_or(Refusal::Silent(Silence::Short))?;
     let word = |at: usize| u16::from_be_bytes([words[at], words[at + 1]]);
-    let header = Header { id: word(0), flags: word(2) };
-    if header.flags & RESPONSE != 0 {
-        return Err(Refusal::Silent(Silence::Response));
-    }
     let question = if word(4) == 1 { section(header, body) } else { None };
     let section = question.map_or(&[][..], |question| question.section);
     let refuse = |code| Refusal::Code { header, code, section };

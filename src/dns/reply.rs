@@ -8,11 +8,13 @@
 use hickory_proto::op::ResponseCode;
 
 use super::question::{HEADER_OCTETS, Header, Question, RESPONSE};
+use super::types::CLASS_IN;
 
 /// An answer in the making.
 pub(super) struct Reply<'a> {
     out: &'a mut Vec<u8>,
     limit: usize,
+    records_at: usize,
     opt: Option<Opt>,
     counts: [u16; 3],
     full: bool,
@@ -27,7 +29,8 @@ impl<'a> Reply<'a> {
         out.extend_from_slice(question.section);
         let opt = question.edns.map(|edns| Opt { dnssec_ok: edns.dnssec_ok });
         let limit = limit - if opt.is_some() { OPT_OCTETS } else { 0 };
-        Self { out, limit, opt, counts: [0; 3], full: false, truncated: false }
+        let records_at = out.len();
+        Self { out, limit, records_at, opt, counts: [0; 3], full: false, truncated: false }
     }
 
     /// Adds a record in class IN; `write` appends its data.
@@ -63,6 +66,19 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// Octets that still fit.
+    pub fn room(&self) -> usize {
+        self.limit.saturating_sub(self.out.len())
+    }
+
+    /// Takes all records back and tells the asker to come again over TCP.
+    pub fn truncate(&mut self) {
+        self.full = true;
+        self.truncated = true;
+        self.counts = [0; 3];
+        self.out.truncate(self.records_at);
+    }
+
     /// Ends the answer; true when it was truncated.
     pub fn finish(mut self, header: Header, code: ResponseCode, authoritative: bool) -> bool {
         let mut additional = self.counts[Section::Additional as usize];
@@ -86,10 +102,7 @@ impl<'a> Reply<'a> {
         self.full = true;
         self.out.truncate(before);
         if section != Section::Additional {
-            self.truncated = true;
-            self.counts = [0; 3];
-            let question = question_end(self.out);
-            self.out.truncate(question);
+            self.truncate();
         }
     }
 
@@ -169,26 +182,11 @@ impl Opt {
     }
 }
 
-/// Where the question section of an answer ends.
-fn question_end(out: &[u8]) -> usize {
-    let mut at = HEADER_OCTETS;
-    while let Some(&octets) = out.get(at) {
-        at += 1 + usize::from(octets);
-        if octets == 0 {
-            break;
-        }
-    }
-    at + 4
-}
-
 /// Most octets of an answer over UDP: what passes every path unfragmented (RFC 9715).
 pub(super) const UDP_OCTETS: u16 = 1_232;
 
 /// Most octets over UDP for those who do not say more (RFC 1035 §4.2.1).
 pub(super) const PLAIN_UDP_OCTETS: u16 = 512;
-
-/// Class IN.
-pub(super) const CLASS_IN: u16 = 1;
 
 /// Octets of our OPT record.
 const OPT_OCTETS: usize = 11;

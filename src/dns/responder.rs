@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hickory_proto::op::ResponseCode;
 
-use super::contents::{RecordSet, TXT, append_text};
+use super::contents::{RecordSet, append_text};
 use super::name::{self, Place, Rest};
-use super::question::{self, HEADER_OCTETS, Header, Question, Refusal};
-use super::reply::{CLASS_IN, NameRef, PLAIN_UDP_OCTETS, Reply, Section, UDP_OCTETS, write_code};
+use super::question::{self, Header, Question, Refusal};
+use super::reply::{NameRef, PLAIN_UDP_OCTETS, Reply, Section, UDP_OCTETS, write_code};
 use super::tally::{Event, Tally};
+use super::types::{ANY, AXFR, CLASS_ANY, CLASS_IN, DS, HINFO, IXFR, NS, SOA, TXT};
 use super::zone::Zones;
 use crate::access::Asker;
 use crate::clock::Clock;
@@ -210,7 +211,8 @@ impl Responder {
             }
             Outcome::Record(answer) => {
                 let now_seconds = self.clock.now_ms() / 1_000;
-                let set = RecordSet::gather(answer.view(), question.kind, now_seconds);
+                let set =
+                    RecordSet::gather(answer.view(), question.kind, now_seconds, reply.room());
                 tally.add(Event::Omitted, set.omitted);
                 if set.is_empty() {
                     self.write_negative(reply, zone);
@@ -314,18 +316,7 @@ struct Zone {
 
 /// Writes SERVFAIL to a message whose treatment failed; silence when it is not even a question.
 pub(super) fn write_failure(message: &[u8], out: &mut Vec<u8>, tally: &mut Tally) -> Verdict {
-    let Some(&[id_high, id_low, flags_high, flags_low, ..]) =
-        message.first_chunk::<HEADER_OCTETS>()
-    else {
-        return Verdict::Silence;
-    };
-    let header = Header {
-        id: u16::from_be_bytes([id_high, id_low]),
-        flags: u16::from_be_bytes([flags_high, flags_low]),
-    };
-    if header.flags & question::RESPONSE != 0 {
-        return Verdict::Silence;
-    }
+    let Ok(header) = Header::read(message) else { return Verdict::Silence };
     tally.count(Event::ServFail);
     write_code(out, header, ResponseCode::ServFail, &[]);
     Verdict::Reply
@@ -340,12 +331,3 @@ fn limit(question: &Question<'_>, transport: Transport) -> usize {
     };
     usize::from(octets)
 }
-
-const CLASS_ANY: u16 = 255;
-const NS: u16 = 2;
-const SOA: u16 = 6;
-const HINFO: u16 = 13;
-const DS: u16 = 43;
-const IXFR: u16 = 251;
-const AXFR: u16 = 252;
-const ANY: u16 = 255;

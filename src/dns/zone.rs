@@ -6,6 +6,7 @@ use super::name::{APEX_OCTETS, Name, NameError};
 use super::question::Question;
 use super::reply::{NameRef, Reply, Section};
 use super::settings::Settings;
+use super::types::{A, AAAA, NS, SOA};
 
 /// What all zones of the node have in common.
 pub(super) struct Zones {
@@ -207,8 +208,3 @@ const SERVER_LABEL: &[u8] = b"ns";
 const REFRESH_SECONDS: u32 = 3_600;
 const RETRY_SECONDS: u32 = 600;
 const EXPIRE_SECONDS: u32 = 604_800;
-
-const A: u16 = 1;
-const NS: u16 = 2;
-const SOA: u16 = 6;
-const AAAA: u16 = 28;
