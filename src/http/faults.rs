@@ -6,7 +6,7 @@
 use super::problem::{self, Problem};
 use crate::access::Refusal;
 use crate::identifier::IdentifierError;
-use crate::pool::Overloaded;
+use crate::pool::PoolError;
 use crate::record::DraftError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -48,9 +48,13 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<Overloaded> for Problem {
-    fn from(error: Overloaded) -> Self {
-        Problem::new(&problem::BUSY, error.to_string())
+impl From<PoolError> for Problem {
+    fn from(error: PoolError) -> Self {
+        let kind = match error {
+            PoolError::Overloaded(_) => &problem::BUSY,
+            PoolError::Panicked => &problem::INTERNAL,
+        };
+        Problem::new(kind, error.to_string())
     }
 }
 

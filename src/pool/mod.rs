@@ -25,6 +25,17 @@ pub struct PoolThreads {
 #[error("the node is overloaded: try again in a moment")]
 pub struct Overloaded;
 
+/// Why [`Pool::run`] has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// The queue is full.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The job panicked; counted, and told by the panic itself.
+    #[error("the node failed over this request")]
+    Panicked,
+}
+
 impl Pool {
     /// Starts `threads` threads behind a queue of `queue` jobs.
     pub fn start(threads: usize, queue: usize) -> std::io::Result<(Self, PoolThreads)> {
@@ -56,13 +67,13 @@ impl Pool {
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
+    ) -> Result<T, PoolError> {
         let (send, receive) = tokio::sync::oneshot::channel();
         self.spawn(move || {
             let _ = send.send(job());
         })?;
         // The sender is dropped without a value only when the job panicked.
-        receive.await.map_err(|_| Overloaded)
+        receive.await.map_err(|_| PoolError::Panicked)
     }
 }
 
@@ -82,5 +93,30 @@ fn work(intake: &Mutex<Receiver<Job>>) {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             metrics::counter!("nameplate_panics_total").increment(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_a_panic_is_told_apart() {
+        let (pool, threads) = Pool::start(1, 1).unwrap();
+        assert_eq!(pool.run(|| 7).await, Ok(7));
+        assert_eq!(pool.run(|| panic!("on purpose")).await, Err::<(), _>(PoolError::Panicked));
+        let (hold, held) = sync_channel::<()>(0);
+        let (begun, begin) = sync_channel::<()>(0);
+        pool.spawn(move || {
+            begun.send(()).unwrap();
+            let _ = held.recv();
+        })
+        .unwrap();
+        begin.recv().unwrap();
+        pool.spawn(|| {}).unwrap();
+        assert_eq!(pool.spawn(|| {}), Err(Overloaded));
+        drop(hold);
+        drop(pool);
+        threads.join();
     }
 }
