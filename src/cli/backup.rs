@@ -24,7 +24,7 @@ pub struct Backup {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Folder of a stopped node
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token"])]
+    #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Put the private keys into the backup: it then must be kept as safe as the node
     #[arg(long, requires = "data")]

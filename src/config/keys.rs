@@ -174,8 +174,8 @@ settings! {
         pool_queue: usize = "4096", "COUNT", 16..=1_000_000;
     }
     "Logs" {
-        /// What is logged: error, warn, info, debug or trace, also per room as in
-        /// "info,nameplate::http=debug". Read again at SIGHUP.
+        /// What is logged: error, warn, info, debug or trace, also per crate or room as in
+        /// "info,nameplate=debug". Read again at SIGHUP.
         log_level: LogFilter = "info", "LEVEL";
         /// Form of the log on standard error: text or json.
         log_format: LogFormat = "text", "FORM";

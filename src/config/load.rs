@@ -140,13 +140,23 @@ fn split(text: &str, list: bool) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// The key whose name shares most with `name`: by common beginning, then by being part of it.
+/// The key whose name takes the fewest edits to become `name`.
 fn nearest(name: &str) -> &'static str {
-    let common = |key: &str| key.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-    let near = |key: &&Key| {
-        (usize::from(key.name.contains(name) || name.contains(key.name)), common(key.name))
-    };
-    KEYS.iter().max_by_key(near).map_or("", |key| key.name)
+    let keys = KEYS.iter().map(|key| key.name);
+    keys.min_by_key(|key| edits(key, name.get(..64).unwrap_or(name))).unwrap_or_default()
+}
+
+/// Letters to insert, remove or replace between two names (Levenshtein).
+fn edits(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let (mut diagonal, mut left) = (i, i + 1);
+        for (cell, b) in row.iter_mut().skip(1).zip(other.bytes()) {
+            left = (diagonal + usize::from(a != b)).min(*cell + 1).min(left + 1);
+            diagonal = std::mem::replace(cell, left);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 impl std::fmt::Display for Origin {
@@ -250,7 +260,9 @@ mod tests {
     fn errors_name_file_line_key_and_remedy() {
         for (text, expected) in [
             ("\nhttp = 'x'", "n.toml, line 2, http: \"x\" is no address: write IP:PORT"),
-            ("htp = 1", "n.toml, line 1, htp: no such key; did you mean http"),
+            ("htp = 1", "n.toml, line 1, htp: no such key; did you mean http?"),
+            ("cache_byte = 1", "did you mean cache_bytes?"),
+            ("prefixes = []", "did you mean prefix?"),
             ("a = ", "n.toml, line 1: "),
             ("# c\n\npool_queue = 2", "n.toml, line 3, pool_queue: 2 is out of range: 16 to"),
             ("pool_queue = 'many'", "pool_queue: \"many\" is no whole number"),

@@ -139,7 +139,7 @@ impl Single for LogFilter {
         let level = text.contains(['=', ',']) || LEVELS.contains(&text);
         if !valid || !level {
             return Err(format!(
-                "{text:?} is no log level: {}, also per room as in info,nameplate::http=debug",
+                "{text:?} is no log level: {}, also per crate or room as in info,nameplate=debug",
                 LEVELS.join(", ")
             ));
         }

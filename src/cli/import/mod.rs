@@ -9,6 +9,7 @@ mod source;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 
@@ -105,15 +106,12 @@ impl Import {
             })
             .await;
         progress.end();
-        let resume = format!("continue with --continue-from {}", last + 1);
-        if let Err(error) = result {
+        if last >= first && (result.is_err() || interrupted) {
             report_summary(counts, 0.0, output)?;
-            return Err(anyhow::Error::new(error)
-                .context(format!("{name}: stopped behind line {last}; {resume}")));
+            eprintln!("{name}: stopped behind line {last}; --continue-from {} goes on", last + 1);
         }
+        result.with_context(|| name.clone())?;
         if interrupted {
-            report_summary(counts, 0.0, output)?;
-            eprintln!("{name}: stopped behind line {last}; {resume}");
             return Ok(End::Interrupted);
         }
         match source.thread.join() {
