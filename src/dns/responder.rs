@@ -1,9 +1,9 @@
 //! From a message to its answer: the one place that decides what DNS says.
 //!
 //! [`Responder::respond`] reads a message, finds the zone and the subject its name stands for, asks
-//! the resolver and writes the answer. Answers agree with what a general-purpose server (Knot) gives
-//! for a zone of the same records: no NS records beside positive answers, the SOA beside negative
-//! ones, nothing but the question when an answer does not fit.
+//! the resolver and writes the answer. Answers agree with what a general-purpose server (Knot)
+//! gives for a zone of the same records: no NS records beside positive answers, the SOA beside
+//! negative ones, nothing but the question when an answer does not fit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
