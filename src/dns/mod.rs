@@ -6,12 +6,14 @@
 //! and every cap and timeout is in [`Settings`].
 //!
 //! hickory supplies the codec for everything that is not the common shape: messages with unusual
-//! sections, and the data of records that owners register. Its `RequestHandler` is not implemented:
-//! the trait wants an owned request and a boxed future for each message, which is what the batches
-//! of the UDP threads are there to avoid. Its listeners spawn a task per datagram and cap nothing.
+//! sections, and the data of records that owners register. Its `RequestHandler` is [`Handler`], for
+//! loops other than ours: the trait wants an owned request and a boxed future for each message,
+//! which the batches of the UDP threads are there to avoid, and its listeners spawn a task per
+//! datagram and cap nothing.
 
 mod contents;
 mod datagrams;
+mod handler;
 pub mod name;
 pub mod presentation;
 mod question;
@@ -27,6 +29,7 @@ mod types;
 mod udp;
 mod zone;
 
+pub use handler::Handler;
 pub use responder::{Responder, Serial};
 pub use server::{Bound, Server, bind};
 pub use settings::Settings;

@@ -141,13 +141,16 @@ impl Core {
             apex: config.apex.as_str().to_owned(),
             serve_apex: config.root,
             name_servers: config.name_servers(),
+            contact: config.dns_contact.clone().unwrap_or_default(),
+            zone_ttl_seconds: config.dns_zone_ttl_seconds,
+            negative_ttl_seconds: config.dns_negative_ttl_seconds,
             udp_workers: config.dns_udp_workers,
             tcp_connections_max: config.dns_tcp_connections,
             tcp_connections_per_network_max: config.dns_tcp_connections_per_network,
             tcp_idle_timeout: Duration::from_secs(config.dns_tcp_idle_seconds),
             ..Default::default()
         };
-        let bound = dns::bind(&settings).with_context(|| format!("DNS on {listen}"))?;
+        let bound = dns::bind(&settings)?;
         addresses.dns = bound.addresses().first().copied();
         let registry = Arc::downgrade(&self.registry);
         // Serial numbers wrap (RFC 1982); what counts is that every change moves them on.

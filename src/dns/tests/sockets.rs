@@ -78,3 +78,43 @@ fn tcp_conversation(address: SocketAddr, question: &[u8]) {
     stream.write_all(&frame(&[0xff; 40])).unwrap();
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
 }
+
+/// hickory's own server, asked over a socket, gives the answers that our fronts give.
+#[test]
+fn hickory_serves_the_same_answers() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (pool, threads) = crate::pool::Pool::start(1, 64).unwrap();
+    let serial: Serial = Arc::new(|| 7);
+    let zones = Zones::new(&over_root(), &[]).unwrap();
+    let responder = Arc::new(Responder::new(resolver(), zones, Clock::fixed(1_000), serial));
+    let handler = crate::dns::Handler::new(Arc::clone(&responder), pool);
+    let mut server = hickory_server::Server::new(handler);
+    let address = runtime.block_on(async {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        server.register_socket(socket);
+        address
+    });
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    for (name, kind) in [
+        ("SN-001._ID.8.118.88.id.example.", RecordType::TXT),
+        ("sn-001._id.8.118.88.id.example.", RecordType::Unknown(256)),
+        ("nobody._id.8.118.88.id.example.", RecordType::TXT),
+        ("118.88.id.example.", RecordType::SOA),
+        ("example.", RecordType::A),
+    ] {
+        let question = query(name, kind).to_vec().unwrap();
+        let ours = Message::from_vec(&responder.answer(&question).unwrap()).unwrap();
+        udp.send_to(&question, address).unwrap();
+        let mut buffer = [0; 2_000];
+        let octets = udp.recv(&mut buffer).unwrap();
+        let theirs = Message::from_vec(&buffer[..octets]).unwrap();
+        assert_eq!(theirs.metadata, ours.metadata, "{name}");
+        assert_eq!(theirs.answers, ours.answers, "{name}");
+        assert_eq!(theirs.authorities, ours.authorities, "{name}");
+    }
+    runtime.block_on(server.shutdown_gracefully()).unwrap();
+    drop(server);
+    threads.join();
+}
