@@ -7,7 +7,9 @@
 use std::fmt::Debug;
 
 use crate::access::{Token, TokenDigest};
+use crate::cli::import::format::{Format, Reading};
 use crate::codec::{Reader, Writer};
+use crate::dns;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
     BodyRow, Checkpoint, CheckpointKey, CheckpointRow, JournalRow, LogRow, Position, TileKey,
@@ -22,8 +24,16 @@ use crate::store::{
 };
 
 /// Every target: its name and what it calls.
-pub const TARGETS: [(&str, fn(&[u8])); 5] =
-    [("backup", backup), ("body", body), ("identifier", identifier), ("note", note), ("row", row)];
+pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+    ("backup", backup),
+    ("body", body),
+    ("identifier", identifier),
+    ("list", list),
+    ("note", note),
+    ("presentation", presentation),
+    ("question", dns::fuzz_question),
+    ("row", row),
+];
 
 /// Spellings of identifiers and prefixes.
 pub fn identifier(bytes: &[u8]) {
@@ -92,6 +102,34 @@ pub fn body(bytes: &[u8]) {
         if let Ok(values) = patch.into_values(&before, NOW_MS) {
             check_values(record(values));
         }
+    }
+}
+
+/// Lists to import. The first line is the file's name.
+pub fn list(bytes: &[u8]) {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let name = lines.next().unwrap_or_default();
+    let start = bytes.get(name.len() + 1..).unwrap_or_default();
+    let name = String::from_utf8_lossy(name);
+    let Ok(format) = Format::detect(&name, start) else { return };
+    let mut reader = format.reader();
+    let readings = lines.map(|line| reader.read(line)).collect::<Vec<_>>();
+    for reading in readings.into_iter().chain([reader.finish()]) {
+        let Reading::Registration(line) = reading else { continue };
+        assert!(!line.contains(&b'\n'), "a registration is one line");
+        if format != Format::Ndjson {
+            serde_json::from_slice::<serde_json::Value>(&line).expect("a registration is JSON");
+        }
+    }
+}
+
+/// Values that are DNS records. The first line is the value's type.
+pub fn presentation(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (kind, text) = text.split_once('\n').unwrap_or((text, ""));
+    if let Ok(record) = dns::presentation::parse(kind, text) {
+        assert_eq!(dns::presentation::type_number(kind), Some(record.kind));
+        assert!(record.octets.len() <= usize::from(u16::MAX));
     }
 }
 

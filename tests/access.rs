@@ -23,7 +23,8 @@ const BODY: &str = r#"{"attributes":{"a":"b"}}"#;
 fn writing_needs_a_token_with_the_right_scope() {
     let node = Node::fresh();
     let at = |identifier: &str| format!("/api/v1/identifiers/{}", segment(identifier));
-    let nobody = exchange(node.http, "PUT", &at("88.118.8/x"), &[], BODY.as_bytes());
+    let kind = [("Content-Type", "application/json")];
+    let nobody = exchange(node.http, "PUT", &at("88.118.8/x"), &kind, BODY.as_bytes());
     let nobody = nobody.expect("a reply");
     nobody.problem(401);
     assert!(nobody.header("www-authenticate").is_some());

@@ -25,7 +25,7 @@ fn a_backup_of_a_running_node_comes_back() {
         node.put(&format!("88.118/{number}"), &json!({"attributes": {"n": number}}));
     }
     node.admin("DELETE", "/api/v1/identifiers/88.118%2F7", "");
-    let said = output(&mut nameplate(&node, &["backup", "--with-keys", "copy.npb"]));
+    let said = output(&mut nameplate(&node, &["backup", "--output", "copy.npb"]));
     assert!(said.status.success(), "{}", decoded(&said.stderr));
     let words = decoded(&said.stdout) + &decoded(&said.stderr);
     assert!(words.contains("private keys"), "says whether it holds keys: {words}");
@@ -58,10 +58,11 @@ fn a_backup_of_a_running_node_comes_back() {
 fn a_backup_of_a_stopped_node_comes_back() {
     let node = Node::fresh();
     node.put("88.118/x", &json!({"attributes": {"a": "b"}}));
-    let running = output(&mut offline(node.launch(), &["backup", "--data", "data", "copy.npb"]));
+    let running =
+        output(&mut offline(node.launch(), &["backup", "--data", "data", "--output", "copy.npb"]));
     assert!(!running.status.success(), "the node has the folder open");
     let (launch, _) = node.terminate();
-    text(&mut offline(&launch, &["backup", "--data", "data", "copy.npb"]));
+    text(&mut offline(&launch, &["backup", "--data", "data", "--output", "copy.npb"]));
     text(&mut offline(&launch, &["restore", "copy.npb", "--data", "again"]));
     assert_eq!(check(&launch, "again")["faults"], 0);
 }
@@ -73,7 +74,7 @@ fn a_damaged_backup_is_refused_and_leaves_nothing() {
         node.put(&format!("88.118/{number}"), &json!({"attributes": {"n": number}}));
     }
     let (launch, _) = node.terminate();
-    text(&mut offline(&launch, &["backup", "--data", "data", "copy.npb"]));
+    text(&mut offline(&launch, &["backup", "--data", "data", "--output", "copy.npb"]));
     let whole = std::fs::read(launch.folder().join("copy.npb")).expect("a backup");
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;

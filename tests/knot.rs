@@ -181,12 +181,14 @@ fn query(chance: &mut Chance, names: &[String]) -> Json {
         9 => format!("*._id.{}", chance.pick(&ZONES)),
         _ => known,
     };
-    let types = ["TXT", "URI", "NAPTR", "A", "AAAA", "NS", "SOA", "MX", "CNAME", "SRV", "TYPE999"];
+    let usual = ["TXT", "URI", "NAPTR"];
+    let others = ["A", "AAAA", "NS", "SOA", "MX", "CNAME", "SRV", "DS", "TYPE999"];
+    let types = if chance.below(3) > 0 { &usual[..] } else { &others };
     let flip = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c };
     let odd = chance.below(3) == 0;
     json!({
         "name": if odd { name.chars().map(flip).collect() } else { name },
-        "type": chance.pick(&types),
+        "type": chance.pick(types),
         "edns": chance.pick(&[0, 512, 1_232, 4_096]),
         "dnssec": chance.below(8) == 0,
         "tcp": chance.below(8) == 0,

@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod bad_input;
+mod cli;
 mod corpus;
 mod dns;
 mod faults;

@@ -1,7 +1,7 @@
 //! Stores written by released states of the program: they open, upgrade and verify for ever.
 //!
-//! `tests/stores/VERSION/` holds the folder of a stopped node as `data.tar.gz`, and `expected.json`:
-//! what HTTP must answer for some paths. `stores::write` (ignored) makes them for a release:
+//! `tests/stores/VERSION/` holds the folder of a stopped node as `data.tar.gz`, and in
+//! `expected.json` what HTTP must answer for some paths. `stores::write` makes them for a release:
 //! `cargo test --release --test main stores::write -- --ignored`.
 
 use std::fs;
@@ -56,6 +56,8 @@ fn write() {
             node.put(&identifier, body);
         }
     }
+    // A restart, so that there are sorted files beside the write-ahead log.
+    let node = node.terminate().0.start();
     node.admin("DELETE", "/api/v1/identifiers/88.118%2Fretired", "");
     for (identifier, _) in contents().into_iter().take(8) {
         let path = format!("/api/v1/identifiers/{}", crate::harness::segment(&identifier));
@@ -76,27 +78,28 @@ fn write() {
 
 /// Identifiers and the bodies they are given, one after the other.
 fn contents() -> Vec<(String, Vec<Json>)> {
-    let value =
-        |index: u32, kind: &str, data: &str| json!({"index": index, "type": kind, "data": data});
+    let url = |data: &str| json!([{"index": 1, "type": "URL", "data": data}]);
+    let typed = json!({"model": "Q", "year": 2026, "ok": true, "parts": ["a", {"b": null}]});
+    let plain = || json!({"attributes": {"a": "b"}});
+    let reference = json!([{"handle": "0.NA/88.118", "index": 300}]);
+    let values = json!([
+        {"type": "BYTES", "data": {"format": "base64", "value": "AAEC/w=="}},
+        {"type": "PRIVATE", "data": "x", "permissions": "1100", "ttl": 60},
+        {"type": "REF", "data": "x", "references": reference},
+        {"type": "E", "data": ""},
+    ]);
     let mut all = vec![
         (
             "88.118.8/SN-001".to_owned(),
             vec![
-                json!({"values": [value(1, "URL", "https://example.com/1")], "attributes": {"model": "P"}}),
-                json!({"values": [value(1, "URL", "https://example.com/2")], "attributes": {"model": "Q", "year": 2026, "ok": true, "parts": ["a", {"b": null}]}}),
+                json!({"values": url("https://example.com/1"), "attributes": {"model": "P"}}),
+                json!({"values": url("https://example.com/2"), "attributes": typed}),
             ],
         ),
-        ("88.118/retired".to_owned(), vec![json!({"attributes": {"a": "b"}})]),
+        ("88.118/retired".to_owned(), vec![plain()]),
         ("88.118/泵/七".to_owned(), vec![json!({"attributes": {"名": "泵"}})]),
-        (format!("88.118/{}", "long".repeat(40)), vec![json!({"attributes": {"a": "b"}})]),
-        (
-            "88.118/values".to_owned(),
-            vec![json!({"values": [
-                {"type": "BYTES", "data": {"format": "base64", "value": "AAEC/w=="}},
-                {"type": "PRIVATE", "data": "x", "permissions": "1100", "ttl": 60},
-                {"type": "REF", "data": "x", "references": [{"handle": "0.NA/88.118", "index": 300}]},
-            ]})],
-        ),
+        (format!("88.118/{}", "long".repeat(40)), vec![plain()]),
+        ("88.118/values".to_owned(), vec![json!({ "values": values })]),
     ];
     // Enough for full tiles of the ledger.
     all.extend((0..600).map(|n| (format!("88.118.9/{n}"), vec![json!({"attributes": {"n": n}})])));

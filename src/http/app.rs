@@ -109,7 +109,7 @@ impl App {
         actor: &Arc<Actor>,
         request: Request,
     ) -> Result<Receipt, Problem> {
-        self.refuse_unless_writing()?;
+        self.refuse_when_stopped()?;
         let request = Arc::new(request);
         for _ in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
@@ -139,11 +139,15 @@ impl App {
         Err(Problem::new(&problem::BUSY, detail))
     }
 
-    /// 503 while the node takes no changes.
+    /// 503 when writes have stopped.
+    fn refuse_when_stopped(&self) -> Result<(), Problem> {
+        self.registry.stopped().map_or(Ok(()), |reason| Err(StoreError::Stopped(reason).into()))
+    }
+
+    /// 503 when a stream of changes should not be begun: writes have stopped, or the node shuts
+    /// down. Single changes that were sent before go on while it does.
     pub(super) fn refuse_unless_writing(&self) -> Result<(), Problem> {
-        if let Some(reason) = self.registry.stopped() {
-            return Err(StoreError::Stopped(reason).into());
-        }
+        self.refuse_when_stopped()?;
         self.refuse_while_draining()
     }
 

@@ -74,7 +74,11 @@ impl Writer {
         touched: &Touched,
     ) -> Result<(), StoreError> {
         let started = std::time::Instant::now();
-        transaction.commit().inspect_err(|error| tracing::error!(%error, "writes have stopped"))?;
+        transaction.commit().map_err(|error| {
+            tracing::error!(%error, "writes have stopped");
+            // In the words in which every later change is refused.
+            self.store.stopped().map_or(error, StoreError::Stopped)
+        })?;
         metrics::histogram!("nameplate_registry_commit_seconds").record(started.elapsed());
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);

@@ -32,6 +32,12 @@ def with_opcode(opcode):
     return word(udp(query))
 
 
+def edns_version_1():
+    query = dns.message.make_query(NAME, "TXT", use_edns=0)
+    query.ednsflags |= 1 << 16
+    return query
+
+
 def counts(questions):
     query = bytearray(dns.message.make_query(NAME, "TXT").to_wire())
     query[4:6] = struct.pack(">H", questions)
@@ -90,7 +96,7 @@ def case():
 
 
 print(json.dumps({
-    "edns version 1": word(udp(dns.message.make_query(NAME, "TXT", use_edns=1))),
+    "edns version 1": word(udp(edns_version_1())),
     "unknown option": word(udp(dns.message.make_query(
         NAME, "TXT", use_edns=0, options=[dns.edns.GenericOption(65001, b"x" * 9)]))),
     "status opcode": with_opcode(dns.opcode.STATUS),
