@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Describes processor, memory, kernel and the file system that holds `folder`, as a list.
+/// Describes processor, memory, kernel, the file system that holds `folder`, and how busy the
+/// machine is with other things, as a list.
 pub fn describe(folder: &Path) -> Vec<String> {
     let cpus = read("/proc/cpuinfo");
     let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
@@ -16,6 +17,10 @@ pub fn describe(folder: &Path) -> Vec<String> {
         format!("{count} × {model}, {gib:.0} GiB of memory"),
         format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
         format!("store on {}", file_system(&read("/proc/mounts"), folder)),
+        format!(
+            "load average of the last minute before the run: {}",
+            read("/proc/loadavg").split(' ').next().unwrap_or_default()
+        ),
     ]
 }
 

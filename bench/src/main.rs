@@ -223,7 +223,7 @@ fn describe(options: &Options, folder: &Path, cores: &Cores) -> Vec<String> {
         cores.all, cores.load, cores.server, cores.load
     ));
     points.push(format!(
-        "look-ups and writes: {rounds} rounds, servers in turn, the round with the median CPU time"
+        "look-ups and writes: median by CPU time of {rounds} rounds, servers in turn"
     ));
     points.push("CPU is user + system time of all threads of the server from /proc".to_owned());
     points.push(
