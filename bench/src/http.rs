@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn bodies_of_both_kinds_leave_the_next_answer_in_place() {
         let mut connection = serve(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n\
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+              3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n\
               HTTP/1.1 302 Found\r\ncontent-length: 2\r\n\r\nok\
               HTTP/1.1 304 Not Modified\r\n\r\n",
         );
