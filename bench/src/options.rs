@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Measures a Nameplate node on this machine and compares it with what is installed beside it.
+///
+/// Starts its own node on loopback addresses in a folder of its own, imports made-up catalogue
+/// data, asks for it over DNS and HTTP, and writes single records durably. knotd and nginx are
+/// measured in the same run when they are installed.
+#[derive(Parser, Debug)]
+#[command(version)]
+pub struct Options {
+    /// Identifiers to import.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub identifiers: u64,
+
+    /// 50,000 identifiers, short rounds, no results file.
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Measurements of every look-up row; the table shows the median one.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=101))]
+    pub rounds: u32,
+
+    /// The node's program [default: `nameplate` beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub node: Option<PathBuf>,
+
+    /// Folder for the node's store; emptied before and after [default: `bench-data` beside this
+    /// program].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// File that keeps the results.
+    #[arg(long, value_name = "PATH", default_value = "bench/results.md")]
+    pub results: PathBuf,
+
+    /// Leave out knotd and nginx even when they are installed.
+    #[arg(long)]
+    pub no_peers: bool,
+
+    /// Parts of the benchmark that run as programs of their own.
+    #[command(subcommand)]
+    pub part: Option<Part>,
+}
+
+/// What the benchmark starts itself as.
+#[derive(Subcommand, Debug)]
+pub enum Part {
+    /// Answer every UDP datagram with itself: what any server has to pay to the kernel.
+    Echo,
+}
+
+impl Options {
+    /// How many identifiers to import.
+    pub fn identifiers(&self) -> u64 {
+        if self.quick { self.identifiers.min(QUICK_IDENTIFIERS) } else { self.identifiers }
+    }
+
+    /// How often each look-up row is measured.
+    pub fn rounds(&self) -> u32 {
+        if self.quick { 1 } else { self.rounds }
+    }
+
+    /// Operations in one measurement, out of `full`.
+    pub fn operations(&self, full: u64) -> u64 {
+        if self.quick { full / QUICK_SHARE } else { full }
+    }
+
+    /// The node's program.
+    pub fn node(&self) -> Result<PathBuf> {
+        let path = match &self.node {
+            Some(path) => path.clone(),
+            None => beside("nameplate")?,
+        };
+        anyhow::ensure!(
+            path.is_file(),
+            "{} is missing: build it with `cargo build --release` or name it with --node",
+            path.display()
+        );
+        Ok(path)
+    }
+
+    /// The folder the benchmark works in.
+    pub fn data(&self) -> Result<PathBuf> {
+        self.data.clone().map_or_else(|| beside("bench-data"), Ok)
+    }
+}
+
+fn beside(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    Ok(own.with_file_name(name))
+}
+
+const QUICK_IDENTIFIERS: u64 = 50_000;
+const QUICK_SHARE: u64 = 5;
