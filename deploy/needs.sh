@@ -64,4 +64,4 @@ fi
 echo "installing: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 "${root[@]}" apt-get update -qq </dev/null >&2
-"${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
+"${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null

@@ -16,7 +16,7 @@ const ROWS: [&[&str]; 6] = [
 ];
 
 /// Rooms beside all rows: everybody may use them, they use each other and the lowest row.
-const BESIDE: [&str; 5] = ["client", "clock", "config", "pool", "telemetry"];
+const BESIDE: [&str; 6] = ["client", "clock", "config", "pool", "snapshot", "telemetry"];
 
 /// Crates that only some rooms may name.
 const FENCED: [(&str, &[&str]); 7] = [

@@ -13,9 +13,10 @@ use std::time::Duration;
 pub use folder::{Folder, OpenError};
 pub use start::start;
 
+use crate::dns;
+use crate::http;
 use crate::pool::PoolThreads;
 use crate::registry::Registry;
-use crate::{dns, http};
 
 /// A running node.
 pub struct Node {

@@ -14,13 +14,14 @@ use super::{Addresses, Folder, Node, Servers};
 use crate::access::{Access, Actions, Actor, NewToken, fresh_secret};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dns;
+use crate::http;
 use crate::ledger::current_log;
 use crate::pool::Pool;
 use crate::registry::{self, Registry, Seed};
 use crate::resolver::Resolver;
 use crate::signing::NodeKeys;
 use crate::store::{RocksSettings, RocksStore, Store, StoreError, write_backup};
-use crate::{dns, http};
 
 /// Starts the node that `config` describes. `admin_secret` becomes the first token of a new node;
 /// without one a secret is made up, which [`Node::first_token`] shows.

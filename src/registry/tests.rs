@@ -271,8 +271,8 @@ fn raw_columns_are_as_recorded() {
         "values": [
             {"type": "URL", "data": "https://example.com/p/100", "ttl": 600},
             {"index": 100, "type": "HS_ADMIN", "permissions": "1100",
-             "data": {"format": "admin",
-                      "value": {"handle": "0.NA/88.118", "index": 200, "permissions": "011111110011"}},
+             "data": {"format": "admin", "value": {
+                 "handle": "0.NA/88.118", "index": 200, "permissions": "011111110011"}},
              "references": [{"handle": "88.118/1", "index": 1}]}
         ],
         "attributes": {"model": "P-100", "phases": 3, "tested": true, "tags": ["a", "b"]}

@@ -105,8 +105,12 @@ async fn health_tells_of_draining() {
     node.draining.store(true, Ordering::Relaxed);
     assert_eq!(node.ask_as_anybody("GET /readyz", &[], None).await.status, 503);
     assert_eq!(node.ask_as_anybody("GET /healthz", &[], None).await.status, 200);
-    let late = node.ask(&format!("PUT {X}"), &[], Some(json!({"values": []}))).await;
+    let ndjson = ("content-type", "application/x-ndjson");
+    let late = node.ask("POST /api/v1/imports", &[ndjson], None).await;
     assert_eq!((late.problem().as_str(), late.header("retry-after")), ("draining", "1"));
+    // A single change that came in before goes on.
+    let begun = node.ask(&format!("PUT {X}"), &[], Some(json!({"values": []}))).await;
+    assert_eq!(begun.status, StatusCode::CREATED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

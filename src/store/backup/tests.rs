@@ -1,3 +1,5 @@
+//! Backups: there and back, cut off, altered, and what a folder must be like.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
