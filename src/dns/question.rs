@@ -243,7 +243,7 @@ mod tests {
     const OPT: &[u8] = b"\x00\x00\x29\x10\x00\x00\x00\x80\x00\x00\x00";
 
     #[test]
-    fn the_common_shape_is_read() {
+    fn the_usual_shape_is_read() {
         let bytes = message([1, 0, 0, 1], 0x0100, &[QUESTION, OPT].concat());
         let question = read(&bytes).unwrap();
         assert_eq!(question.name(), b"\x01a\x02id\x00");
