@@ -1,6 +1,6 @@
 //! Made-up equipment with the look of real catalogue data.
 //!
-//! Item `n` is always the same. 5,000 neighbours belong to one enterprise prefix, 50 neighbours to
+//! Item `n` is always the same. 5,000 neighbours belong to one enterprise prefix, 10 neighbours to
 //! one batch: they share model and date and differ in serial number, mass and URL, so that the data
 //! compress about as well as a manufacturer's list does. An item has 150 bytes of metadata: the
 //! URL and four attributes, names included.
@@ -137,7 +137,7 @@ pub const ZONE: &str = "118.88.id.example.";
 
 const FIRST_ENTERPRISE: u64 = 100_000;
 const ENTERPRISE_ITEMS: u64 = 5_000;
-const BATCH_ITEMS: u64 = 50;
+const BATCH_ITEMS: u64 = 10;
 
 const KINDS: [(&str, &str); 12] = [
     ("SD", "servo drive, three-phase 400 V AC"),
