@@ -22,8 +22,9 @@ tests | openssl            | openssl                             | inspects cert
 tests | jq                 | jq                                  | independent JSON reader
 tests | pci.ids            | /usr/share/misc/pci.ids             | real identifiers: PCI devices
 tests | usb.ids            | /usr/share/misc/usb.ids             | real identifiers: USB devices
-bench | dnsperf            | dnsperf                             | DNS load
-bench | wrk                | wrk                                 | HTTP load
+bench | knot               | knotd                               | DNS server measured beside the node
+bench | nginx-light        | nginx                               | HTTP server measured beside the node
+bench | util-linux         | taskset                             | keeps server and load on cores of their own
 '
 
 present() {

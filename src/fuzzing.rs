@@ -23,8 +23,11 @@ use crate::store::{
     Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes, read_backup,
 };
 
-/// Every target: its name and what it calls.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+/// A target: its name and what it calls.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
     ("backup", backup),
     ("body", body),
     ("identifier", identifier),
