@@ -23,6 +23,7 @@ fi
 token=$(<"$secret")
 
 log=$data/node.log
+rm -f "$data/addresses.json"
 setsid env NAMEPLATE_ADMIN_TOKEN="$token" \
     "$program" serve --data "$data" --http "$http" --dns "$dns" </dev/null >>"$log" 2>&1 &
 node=$!
@@ -34,7 +35,8 @@ stop() {
 trap stop EXIT
 trap 'stop; exit 0' INT TERM
 
-until curl -fsS -o /dev/null "http://$http/readyz" 2>/dev/null && kill -0 "$node" 2>/dev/null; do
+# The file says that this node is the one that has the addresses.
+until [ -e "$data/addresses.json" ] && curl -fsS -o /dev/null "http://$http/readyz" 2>/dev/null; do
     if ! kill -0 "$node" 2>/dev/null; then
         tail -n 5 "$log" >&2
         echo "the node did not start; for other addresses: HTTP=127.0.0.1:8081 DNS=127.0.0.1:5301 make run" >&2
