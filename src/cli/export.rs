@@ -13,21 +13,14 @@ use super::{Outcome, SUCCESS};
 use crate::client::Client;
 use crate::record::{RecordDocument, Status, ValueDocument};
 
-/// Write the records of prefixes as NDJSON that import reads back
+/// Write records as NDJSON that import reads back
 ///
 /// Retired identifiers are left out and counted: importing them would register them again. Values
 /// that not everybody may read are exported with a token that may read them.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    /// Prefixes, with all below them
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        env = "NAMEPLATE_PREFIX",
-        default_value = "88.118",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
+    /// Prefix, with all below it; repeatable. All of the node's when left out
+    #[arg(long, value_name = "PREFIX")]
     prefix: Vec<String>,
     /// File to write; standard output when left out
     #[arg(long, value_name = "FILE")]
@@ -82,7 +75,8 @@ impl Export {
         lines: &mut impl Write,
         counts: &mut Counts,
     ) -> anyhow::Result<()> {
-        for prefix in &self.prefix {
+        let everything = self.prefix.is_empty().then_some(None);
+        for prefix in self.prefix.iter().map(|prefix| Some(prefix.as_str())).chain(everything) {
             let mut after: Option<String> = None;
             loop {
                 let page = client.list(prefix, after.as_deref(), PAGE_RECORDS).await?;

@@ -149,14 +149,17 @@ impl Client {
         }
     }
 
-    /// A page of the records under `prefix`, behind the identifier `after`.
+    /// A page of the records under `prefix`, or of the whole node, behind the identifier `after`.
     pub async fn list(
         &self,
-        prefix: &str,
+        prefix: Option<&str>,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, ClientError> {
-        let mut path = format!("{IDENTIFIERS}?prefix={}&limit={limit}", encode(prefix));
+        let mut path = format!("{IDENTIFIERS}?limit={limit}");
+        if let Some(prefix) = prefix {
+            path += &format!("&prefix={}", encode(prefix));
+        }
         if let Some(after) = after {
             path += &format!("&after={}", encode(after));
         }

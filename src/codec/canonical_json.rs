@@ -30,25 +30,41 @@ fn write(json: &Json, out: &mut String) {
                 if position > 0 {
                     out.push(',');
                 }
-                write_text(name, out);
+                write_canonical_text(name, out);
                 out.push(':');
                 write(member, out);
             }
             out.push('}');
         }
-        Json::String(text) => write_text(text, out),
+        Json::String(text) => write_canonical_text(text, out),
         Json::Null | Json::Bool(_) | Json::Number(_) => out.push_str(&json.to_string()),
     }
 }
 
-/// Appends a JSON string; serde_json escapes exactly what RFC 8785 §3.2.2.2 asks for.
-pub(crate) fn write_text(text: &str, out: &mut String) {
-    out.push_str(&Json::String(text.to_owned()).to_string());
+/// Appends a JSON string. serde_json escapes exactly what RFC 8785 §3.2.2.2 asks for.
+pub fn write_canonical_text(text: &str, out: &mut String) {
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Json::from(text).to_string());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_escaped_as_serde_json_does() {
+        for text in ["", "泵 P-1", "a\"b\\c", "tab\tbell\u{7}del\u{7f}", "\u{2028}"] {
+            let mut out = String::new();
+            write_canonical_text(text, &mut out);
+            assert_eq!(out, serde_json::to_string(text).unwrap());
+        }
+    }
 
     #[test]
     fn members_are_sorted_by_utf16() {

@@ -9,7 +9,7 @@ mod canonical_json;
 mod reader;
 mod writer;
 
-pub use canonical_json::canonical_json;
+pub use canonical_json::{canonical_json, write_canonical_text};
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -1,5 +1,7 @@
 //! Canonical keys.
 
+use std::ops::Range;
+
 use super::prefix::Prefix;
 use super::{IdentifierError, MAX_OCTETS, handle};
 use crate::codec::Corrupt;
@@ -38,6 +40,11 @@ impl CanonicalKey {
         let text = std::str::from_utf8(text).map_err(|_| Corrupt::Utf8("canonical key"))?;
         let key = handle::key(text).map_err(|_| Corrupt::Range("canonical key"))?;
         if *key.bytes == *bytes { Ok(key) } else { Err(Corrupt::Range("canonical key")) }
+    }
+
+    /// The range of all keys of `prefix/suffix` identifiers.
+    pub fn all() -> Range<Vec<u8>> {
+        vec![HANDLE]..vec![HANDLE + 1]
     }
 
     /// The key's bytes, scheme byte first.

@@ -1,9 +1,11 @@
 //! Planning, submitting and waiting in one go, for threads that may block.
 
-use std::sync::mpsc::sync_channel;
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::{Actor, Change, Plan, Receipt, Registry, RegistryError, Request, Verdict};
+use crate::identifier::CanonicalKey;
 
 type Outcomes = Vec<Option<Result<Receipt, RegistryError>>>;
 
@@ -28,8 +30,9 @@ pub(super) fn apply_all(
 
 /// Plans and submits what has no outcome yet; whether any request got one.
 ///
-/// Two requests for one identifier conflict within a round: the first is written, the second is
-/// planned again in the next round and sees it.
+/// Of several requests for one identifier only the first is looked at in a round; the next round
+/// sees what it did. Changes are submitted piece by piece, so that one piece is planned while the
+/// one before it is written.
 fn round(
     registry: &Registry,
     actor: &Actor,
@@ -37,54 +40,67 @@ fn round(
     now_ms: u64,
     outcomes: &mut Outcomes,
 ) -> bool {
-    let mut places = Vec::new();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut undecided: HashSet<Option<&CanonicalKey>> = HashSet::new();
+    let mut submitted = Vec::new();
+    let mut piece = Piece::default();
     let mut progress = false;
     for (place, request) in requests.iter().enumerate() {
-        if outcomes[place].is_some() {
+        let key = request.command.key();
+        if outcomes[place].is_some() || undecided.contains(&key) {
             continue;
         }
-        let decided = match registry.plan(actor, request, now_ms) {
+        outcomes[place] = match registry.plan(actor, request, now_ms) {
+            Ok(Plan::Done(receipt)) => Some(Ok(receipt)),
+            Err(error) => Some(Err(error)),
             Ok(Plan::Change(change)) => {
-                places.push(place);
-                changes.push(*change);
-                continue;
+                undecided.insert(key);
+                piece.places.push(place);
+                piece.changes.push(*change);
+                if piece.changes.len() >= PIECE_CHANGES {
+                    submitted.extend(std::mem::take(&mut piece).submit(registry));
+                }
+                None
             }
-            // What another request of this round is about to change is not decided yet.
-            Ok(Plan::Done(_)) | Err(_) if is_behind(requests, &places, place) => continue,
-            Ok(Plan::Done(receipt)) => Ok(receipt),
-            Err(error) => Err(error),
-        };
-        outcomes[place] = Some(decided);
-        progress = true;
-    }
-    if changes.is_empty() {
-        return progress;
-    }
-    let (send, receive) = sync_channel(1);
-    let done = Box::new(move |verdicts| {
-        let _ = send.send(verdicts);
-    });
-    if registry.submit(changes, done).is_err() {
-        return progress;
-    }
-    let verdicts: Vec<Verdict> = receive.recv().unwrap_or_default();
-    for (place, verdict) in places.into_iter().zip(verdicts) {
-        outcomes[place] = match verdict {
-            Verdict::Committed(receipt) => Some(Ok(receipt)),
-            Verdict::Failed(error) => Some(Err(error)),
-            Verdict::Conflict => None,
         };
         progress |= outcomes[place].is_some();
+    }
+    submitted.extend(piece.submit(registry));
+    for (places, verdicts) in submitted {
+        for (place, verdict) in places.into_iter().zip(verdicts.recv().unwrap_or_default()) {
+            outcomes[place] = match verdict {
+                Verdict::Committed(receipt) => Some(Ok(receipt)),
+                Verdict::Failed(error) => Some(Err(error)),
+                Verdict::Conflict => None,
+            };
+            progress |= outcomes[place].is_some();
+        }
     }
     progress
 }
 
-/// Whether a request at one of `places` is about the same identifier as the one at `place`.
-fn is_behind(requests: &[Request], places: &[usize], place: usize) -> bool {
-    let Some(key) = requests[place].command.key() else { return !places.is_empty() };
-    places.iter().any(|&earlier| requests[earlier].command.key() == Some(key))
+/// Changes that are submitted together, and whose they are.
+#[derive(Default)]
+struct Piece {
+    places: Vec<usize>,
+    changes: Vec<Change>,
 }
+
+impl Piece {
+    /// Where the verdicts will come; none when there is nothing to submit or no room for it.
+    fn submit(self, registry: &Registry) -> Option<(Vec<usize>, Receiver<Vec<Verdict>>)> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        let (send, receive) = sync_channel(1);
+        let done = Box::new(move |verdicts| {
+            let _ = send.send(verdicts);
+        });
+        registry.submit(self.changes, done).ok().map(|()| (self.places, receive))
+    }
+}
+
+/// Changes planned while those before them are written.
+const PIECE_CHANGES: usize = 512;
 
 /// How often a round without any outcome is repeated before the node counts as busy.
 const MAX_IDLE_ROUNDS: usize = 200;

@@ -209,6 +209,33 @@ fn a_batch_sees_itself() {
 }
 
 #[test]
+fn a_long_batch_keeps_the_order_of_each_identifier() {
+    let node = fixture();
+    let mut requests = Vec::new();
+    for number in 0..1_500 {
+        let body = format!(r#"{{"attributes":{{"number":{number}}}}}"#);
+        requests.push(put(&format!("88.118/{number}"), &body, Condition::Absent));
+        if number % 400 == 0 {
+            requests.push(put("88.118/again", &body, Condition::Always));
+        }
+    }
+    let outcomes = node.registry.apply_all(&node.admin, &requests, NOW_MS);
+    assert!(outcomes.iter().all(Result::is_ok));
+    let versions: Vec<_> = outcomes
+        .iter()
+        .flatten()
+        .filter_map(|receipt| match receipt {
+            Receipt::Record { stored, .. } => Some(&stored.record),
+            _ => None,
+        })
+        .filter(|record| record.identifier.suffix() == "again")
+        .map(|record| (record.version, record.values[0].text().unwrap().to_owned()))
+        .collect();
+    let expected = [(1, "0"), (2, "400"), (3, "800"), (4, "1200")];
+    assert_eq!(versions, expected.map(|(version, number)| (version, number.to_owned())));
+}
+
+#[test]
 fn concurrent_writers_lose_nothing_and_the_store_checks() {
     let node = fixture();
     std::thread::scope(|scope| {

@@ -24,16 +24,16 @@ pub struct ListedRecord {
 }
 
 impl Resolver {
-    /// Up to `limit` records, active and retired, under `prefix` and the prefixes below it, behind
-    /// `after`. Blocks on the disk.
+    /// Up to `limit` records behind `after`, under `prefix` and the prefixes below it or of the whole
+    /// node; active and retired ones unless one status is asked for. Blocks on the disk.
     pub fn list(
         &self,
-        prefix: &Prefix,
+        prefix: Option<&Prefix>,
         after: Option<&CanonicalKey>,
         limit: usize,
         status: Option<Status>,
     ) -> Result<Page, StoreError> {
-        let mut range = prefix.covered_keys();
+        let mut range = prefix.map_or_else(CanonicalKey::all, Prefix::covered_keys);
         if let Some(after) = after {
             let mut start = after.as_bytes().to_vec();
             start.push(0);

@@ -23,9 +23,9 @@ use crate::store::{StoreError, StoredRecord};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ListQuery {
-    /// The prefix; prefixes below it are included.
+    /// The prefix; prefixes below it are included. Left out: the whole node.
     #[param(example = "88.118.8")]
-    prefix: String,
+    prefix: Option<String>,
     /// Identifier behind which the page begins: `next` of the page before.
     #[param(example = "88.118.8/SN-001")]
     after: Option<String>,
@@ -72,13 +72,13 @@ pub(in crate::http) async fn list_identifiers(
 ) -> Result<Response<Body>, Problem> {
     let query: ListQuery = body::query(&head.uri)?;
     let limit = super::page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-    let prefix = Prefix::parse(&query.prefix)?;
+    let prefix = query.prefix.as_deref().map(Prefix::parse).transpose()?;
     let after = query.after.as_deref().map(Identifier::parse).transpose()?;
     let asker = app.asker(&head.headers).await?;
     let resolver = Arc::clone(&app.resolver);
-    if resolver.zone_of(&prefix).is_none()
-        && !resolver.zones().iter().any(|zone| prefix.covers(zone))
-    {
+    let served =
+        |prefix: &&Prefix| resolver.zone_of(prefix).is_some() || resolver.leads_to_zone(prefix);
+    if let Some(prefix) = prefix.as_ref().filter(|prefix| !served(prefix)) {
         let detail = format!("prefix {prefix} is not served by this node");
         return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
     }
@@ -97,7 +97,7 @@ pub(in crate::http) async fn list_identifiers(
 }
 
 struct Listing {
-    prefix: Prefix,
+    prefix: Option<Prefix>,
     limit: usize,
     status: Option<Status>,
     bytes: usize,
@@ -116,7 +116,7 @@ impl Listing {
         loop {
             let step = STEP.min(self.limit - page.records.len());
             let key = after.as_ref().map(Identifier::key);
-            let part = resolver.list(&self.prefix, key, step, self.status)?;
+            let part = resolver.list(self.prefix.as_ref(), key, step, self.status)?;
             after = part.records.last().map(|last| last.stored.record.identifier.clone());
             for listed in &part.records {
                 bytes += weight(&listed.stored);
@@ -134,10 +134,12 @@ impl Listing {
             percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
                 .to_string()
         };
+        let prefix =
+            self.prefix.as_ref().map(|prefix| format!("prefix={}&", encode(prefix.as_str())));
         let status = self.status.map(|status| format!("&status={}", status.as_str()));
         format!(
-            "</api/v1/identifiers?prefix={}&after={}&limit={}{}>; rel=\"next\"",
-            encode(self.prefix.as_str()),
+            "</api/v1/identifiers?{}after={}&limit={}{}>; rel=\"next\"",
+            prefix.unwrap_or_default(),
             encode(next),
             self.limit,
             status.unwrap_or_default(),

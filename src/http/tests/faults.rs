@@ -26,7 +26,7 @@ async fn faults_are_problems() {
         ("GET /api/v1/identifiers/88.118%2Fx", &[], None, "not-registered"),
         ("GET /api/v1/identifiers/99.1%2Fx", &[], None, "not-responsible"),
         ("GET /api/v1/identifiers/88.118%2Fx/history", &[], None, "not-registered"),
-        ("GET /api/v1/identifiers", &[], None, "bad-request"),
+        ("GET /api/v1/identifiers?prefix=88..1", &[], None, "bad-identifier"),
         ("GET /api/v1/identifiers?prefix=88.118&limit=0", &[], None, "bad-request"),
         ("GET /api/v1/identifiers?prefix=88.118&nonsense=1", &[], None, "bad-request"),
         ("GET /api/v1/identifiers?prefix=99", &[], None, "not-responsible"),
