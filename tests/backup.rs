@@ -39,6 +39,13 @@ fn a_backup_of_a_running_node_comes_back() {
     let refused = output(&mut offline(&launch, &["restore", "copy.npb", "--data", "older"]));
     assert!(!refused.status.success(), "a folder with a node in it is never overwritten");
 
+    // With the keys from elsewhere, even the old log's commitments can be compared.
+    let words = "restore copy.npb --data keyed --keys data/keys";
+    text(&mut offline(&launch, &words.split(' ').collect::<Vec<_>>()));
+    let keyed = check(&launch, "keyed");
+    assert_eq!((&keyed["faults"], &keyed["unproved_logs"]), (&json!(0), &json!([])), "{keyed}");
+    assert_eq!(report["unproved_logs"].as_array().map(Vec::len), Some(1), "{report}");
+
     drop(node);
     std::fs::rename(launch.data(), launch.folder().join("original")).expect("moved");
     std::fs::rename(launch.folder().join("older"), launch.data()).expect("moved");
@@ -65,6 +72,17 @@ fn a_backup_of_a_stopped_node_comes_back() {
     text(&mut offline(&launch, &["backup", "--data", "data", "--output", "copy.npb"]));
     text(&mut offline(&launch, &["restore", "copy.npb", "--data", "again"]));
     assert_eq!(check(&launch, "again")["faults"], 0);
+
+    // Nothing was written since: with its keys the node goes on with its ledger.
+    text(&mut offline(
+        &launch,
+        &["backup", "--data", "data", "--with-keys", "--output", "all.npb"],
+    ));
+    let words = "restore all.npb --data same --nothing-lost --json";
+    let printed = text(&mut offline(&launch, &words.split(' ').collect::<Vec<_>>()));
+    let restored: Json = serde_json::from_str(&printed).expect("JSON");
+    assert!(restored["ledger"].as_str().is_some_and(|name| name.ends_with("/log/1")), "{restored}");
+    assert_eq!(check(&launch, "same")["faults"], 0);
 }
 
 #[test]

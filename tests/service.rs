@@ -106,6 +106,19 @@ fn health_and_metrics_are_told() {
         assert!(value.parse::<f64>().is_ok(), "{sample}");
     }
     assert!(!text.contains("nameplate_panics_total 1"));
+    assert!(text.contains("nameplate_ledger_entries 3"), "a prefix, a token and a record: {text}");
+}
+
+/// What operators see is what they can look up.
+#[test]
+fn metrics_are_documented() {
+    let node = Node::fresh();
+    node.put("88.118/x", &json!({"attributes": {"a": "b"}}));
+    let handbook = include_str!("../deploy/README.md");
+    let text = node.get("/metrics").text();
+    let told = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<_> = told.filter(|name| !handbook.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "deploy/README.md does not document {missing:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest, fresh_secret};
 
 use crate::identifier::Prefix;
-use crate::store::{Direction, Guard, Read, Store, StoreError};
+use crate::store::{Direction, Guard, Read, Store, StoreError, all_keys};
 
 /// Finds actors by their secrets.
 pub struct Access {
@@ -60,8 +60,7 @@ fn visit_tokens(
     read: &(impl Read + ?Sized),
     mut visit: impl FnMut(TokenDigest, Token),
 ) -> Result<(), StoreError> {
-    let everything = Vec::new()..vec![0xff; 33];
-    TOKENS.scan(read, everything, Direction::Forward, |digest, token| {
+    TOKENS.scan(read, all_keys(), Direction::Forward, |digest, token| {
         visit(digest, token);
         ControlFlow::Continue(())
     })

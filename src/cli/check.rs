@@ -45,6 +45,12 @@ fn show(report: &CheckReport, output: &Output) -> std::io::Result<()> {
     if report.faults > told {
         output.line(format_args!("… and {} more", report.faults - told))?;
     }
+    for origin in &report.unproved_logs {
+        output.line(format_args!(
+            "log {origin}: whether its entries fit the records cannot be told without the salt key \
+             it was written with"
+        ))?;
+    }
     let rows: u64 = report.rows.values().sum();
     let faults = match report.faults {
         0 => "no faults".to_owned(),

@@ -118,11 +118,11 @@ const TABLE: [Row; EVENTS] = [
     (Event::Panic, "nameplate_panics_total", "", ""),
     (Event::Short, DROPPED, "reason", "short"),
     (Event::Response, DROPPED, "reason", "response"),
-    (Event::PortZero, DROPPED, "reason", "port-zero"),
-    (Event::OwnAddress, DROPPED, "reason", "own-address"),
+    (Event::PortZero, DROPPED, "reason", "port_zero"),
+    (Event::OwnAddress, DROPPED, "reason", "own_address"),
     (Event::Oversize, DROPPED, "reason", "oversize"),
     (Event::Overloaded, DROPPED, "reason", "overloaded"),
-    (Event::SendFailed, DROPPED, "reason", "send-failed"),
+    (Event::SendFailed, DROPPED, "reason", "send_failed"),
     (Event::ReceiveFailed, "nameplate_dns_receive_failures_total", "", ""),
 ];
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::signing::NodeKeys;
-use crate::store::{RocksSettings, RocksStore, StoreError};
+use crate::store::{RocksSettings, RocksStore, STORE_FOLDER, StoreError};
 
 /// A node's data folder.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Folder {
 
     /// The store's own folder.
     pub fn store(&self) -> PathBuf {
-        self.0.join("store")
+        self.0.join(STORE_FOLDER)
     }
 
     /// The node's private keys.

@@ -187,6 +187,25 @@ impl Core {
         Ok((servers, Some(certificate)))
     }
 
+    /// The text of `/metrics`, with the gauges read as of then.
+    fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let (store, resolver) = (Arc::clone(&self.store), Arc::clone(&self.resolver));
+        let (registry, render) = (Arc::downgrade(&self.registry), Arc::clone(&self.render_metrics));
+        metrics::gauge!("nameplate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Arc::new(move || {
+            for (name, figure) in store.figures() {
+                metrics::gauge!(format!("nameplate_store_{name}")).set(figure);
+            }
+            let (records, bytes) = resolver.cache_figures();
+            metrics::gauge!("nameplate_resolver_cache_records").set(records as f64);
+            metrics::gauge!("nameplate_resolver_cache_bytes").set(bytes as f64);
+            if let Some(registry) = registry.upgrade() {
+                metrics::gauge!("nameplate_ledger_entries").set(registry.ledger_size() as f64);
+            }
+            render()
+        })
+    }
+
     fn app(&self, config: &Config, settings: http::Settings) -> anyhow::Result<http::App> {
         let apex = dns::name::Name::parse(config.apex.as_str())?;
         let store = Arc::clone(&self.store);
@@ -203,7 +222,7 @@ impl Core {
             access: Arc::new(Access::new(Arc::clone(&self.store))),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
-            metrics: Arc::clone(&self.render_metrics),
+            metrics: self.metrics(),
             backup: Arc::new(backup),
             dns: http::DnsForms {
                 name: Box::new(move |identifier| {

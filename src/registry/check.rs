@@ -18,7 +18,7 @@ use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
     Column, ColumnId, Direction, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row, StoreError,
-    StoredRecord, VERSIONS, VersionKey,
+    StoredRecord, VERSIONS, VersionKey, all_keys,
 };
 
 /// What a check found.
@@ -256,9 +256,8 @@ impl Checking<'_> {
         mut look: impl FnMut(&mut Self, &K, &R) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut failure = None;
-        let everything = Vec::new()..vec![0xff; 2_100];
         let read = self.read;
-        read.scan(column.id(), everything, Direction::Forward, &mut |key, row| {
+        read.scan(column.id(), all_keys(), Direction::Forward, &mut |key, row| {
             self.done += 1;
             if self.done.is_multiple_of(PROGRESS_ROWS) {
                 (self.progress)(self.done);

@@ -24,8 +24,8 @@ pub struct ListedRecord {
 }
 
 impl Resolver {
-    /// Up to `limit` records behind `after`, under `prefix` and the prefixes below it or of the whole
-    /// node; active and retired ones unless one status is asked for. Blocks on the disk.
+    /// Up to `limit` records behind `after`, under `prefix` and the prefixes below it or of the
+    /// whole node; active and retired ones unless one status is asked for. Blocks on the disk.
     pub fn list(
         &self,
         prefix: Option<&Prefix>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::identifier::Prefix;
-use crate::store::{Direction, PREFIXES, Read, StoreError};
+use crate::store::{Direction, PREFIXES, Read, StoreError, all_keys};
 
 /// The image of the prefixes column that every question looks at.
 pub(super) struct Zones {
@@ -49,8 +49,7 @@ impl Zones {
 
 fn image(read: &(impl Read + ?Sized)) -> Result<BTreeSet<Arc<Prefix>>, StoreError> {
     let mut zones = BTreeSet::new();
-    let everything = Vec::new()..vec![0xff; 16];
-    PREFIXES.scan(read, everything, Direction::Forward, |prefix, _| {
+    PREFIXES.scan(read, all_keys(), Direction::Forward, |prefix, _| {
         zones.insert(Arc::new(prefix));
         ControlFlow::Continue(())
     })?;
