@@ -55,12 +55,9 @@ impl Repetition {
         IDEMPOTENCY.guard(&self.key)
     }
 
-    pub(super) fn write(&self, transaction: &mut dyn Transaction, outcome: &Outcome) {
-        let stored = StoredOutcome {
-            request_digest: self.request_digest,
-            time_ms: self.now_ms,
-            outcome: outcome.clone(),
-        };
+    pub(super) fn write(&self, transaction: &mut dyn Transaction, outcome: Outcome) {
+        let (request_digest, time_ms) = (self.request_digest, self.now_ms);
+        let stored = StoredOutcome { request_digest, time_ms, outcome };
         IDEMPOTENCY.put(transaction, &self.key, &stored);
     }
 }
@@ -92,18 +89,17 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The outcome a receipt tells of; requests about tokens and prefixes carry no key.
-    pub(super) fn of(receipt: &Receipt) -> Self {
+    /// The outcome a receipt tells of; none for tokens and prefixes, whose requests cannot be
+    /// repeated: a secret is shown once.
+    pub(super) fn of(receipt: &Receipt) -> Option<Self> {
         match receipt {
-            Receipt::Record { stored, created, changed } => Self {
+            Receipt::Record { stored, created, changed } => Some(Self {
                 key: stored.record.identifier.key().clone(),
                 version: stored.record.version,
                 created: *created,
                 changed: *changed,
-            },
-            Receipt::Token { .. } | Receipt::Prefix { .. } => {
-                unreachable!("only requests about records take an idempotency key")
-            }
+            }),
+            Receipt::Token { .. } | Receipt::Prefix { .. } => None,
         }
     }
 
@@ -184,7 +180,7 @@ impl Row for StoredOutcome {
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Most rows removed in one transaction.
-const SWEEP_ROWS: usize = 4_096;
+pub(super) const SWEEP_ROWS: usize = 4_096;
 
 /// Number of the outcome's disk format.
 const OUTCOME_FORMAT: u8 = 1;

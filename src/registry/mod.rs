@@ -19,7 +19,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -47,6 +48,8 @@ pub struct Registry {
     settings: Settings,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
+    /// Whether the writer panicked.
+    broken: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -87,12 +90,20 @@ impl Registry {
             ledger_size: Arc::clone(&ledger_size),
             swept_ms: 0,
         };
+        let broken = Arc::new(AtomicBool::new(false));
+        let (line, fault) = (Arc::clone(&queue), Arc::clone(&broken));
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                    metrics::counter!("nameplate_panics_total").increment(1);
+                    fault.store(true, Ordering::Release);
+                    line.abandon();
+                }
+            })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, resolver, keys, settings, queue, ledger_size, writer })
+        Ok(Self { store, resolver, keys, settings, queue, ledger_size, broken, writer })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -142,7 +153,9 @@ impl Registry {
 
     /// Why writes have stopped; none while they work.
     pub fn stopped(&self) -> Option<String> {
-        self.store.stopped()
+        let broken = self.broken.load(Ordering::Acquire);
+        let panicked = || broken.then(|| "the writer failed, see the log; restart".to_owned());
+        self.store.stopped().or_else(panicked)
     }
 
     /// Number of entries in the ledger's current log.
@@ -154,11 +167,8 @@ impl Registry {
     pub fn close(&self) {
         self.queue.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer panicked");
-        }
+        // It catches its own panics.
+        let _ = writer.map(JoinHandle::join);
     }
 }
 

@@ -100,6 +100,12 @@ impl Queue {
         self.filled.notify_all();
     }
 
+    /// Takes no more and forgets what waits: whoever waits for it learns that nobody will answer.
+    pub(super) fn abandon(&self) {
+        let mut lines = self.lock();
+        *lines = Lines { closed: true, ..Default::default() };
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -81,8 +81,8 @@ impl Change {
         appender: &mut Appender,
     ) -> Receipt {
         let receipt = self.effect.write(transaction, appender);
-        if let Some(repetition) = self.repetition {
-            repetition.write(transaction, &Outcome::of(&receipt));
+        if let (Some(repetition), Some(outcome)) = (self.repetition, Outcome::of(&receipt)) {
+            repetition.write(transaction, outcome);
         }
         receipt
     }

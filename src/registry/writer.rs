@@ -105,10 +105,15 @@ impl Writer {
         {
             return;
         }
-        self.swept_ms = now_ms;
-        if let Err(error) = idempotency::sweep(&*self.store, now_ms) {
-            tracing::error!(%error, "old outcomes of idempotent requests could not be removed");
+        match idempotency::sweep(&*self.store, now_ms) {
+            // As many as fit into one transaction: the rest follows behind the next batch.
+            Ok(idempotency::SWEEP_ROWS) => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "old outcomes of idempotent requests could not be removed");
+            }
         }
+        self.swept_ms = now_ms;
     }
 }
 
