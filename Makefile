@@ -68,7 +68,8 @@ fuzz: rocksdb ## fuzz each target for FUZZ_SECONDS=60
 	    mkdir -p "$(CACHE)/corpus/$$target" "tests/fuzz/corpus/$$target"; \
 	    cargo fuzz run --fuzz-dir tests/fuzz --target-dir "$(CACHE)/fuzz" "$$target" \
 	        "$(CACHE)/corpus/$$target" "tests/fuzz/corpus/$$target" -- \
-	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=256 -timeout=1 -max_len=8192; \
+	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=256 -timeout=1 -max_len=8192 \
+	        -verbosity=0 -print_final_stats=1 2>&1 | sed '/ # Uses: /d'; \
 	done
 
 env: ## the variables for calling cargo by hand: eval "$(make env)"

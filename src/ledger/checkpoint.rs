@@ -35,9 +35,13 @@ impl Checkpoint {
         if parsed.to_string() != size {
             return Err(NoteError::Checkpoint);
         }
-        let root = BASE64.decode(root.as_bytes()).ok().and_then(|root| root.try_into().ok());
-        let root = root.ok_or(NoteError::Checkpoint)?;
-        Ok(Self { origin: origin.to_owned(), size: parsed, root })
+        let decoded = BASE64.decode(root.as_bytes()).ok().and_then(|root| root.try_into().ok());
+        let decoded: Hash = decoded.ok_or(NoteError::Checkpoint)?;
+        // Base64 may be padded in the middle too; a root has one spelling.
+        if BASE64.encode(&decoded) != root {
+            return Err(NoteError::Checkpoint);
+        }
+        Ok(Self { origin: origin.to_owned(), size: parsed, root: decoded })
     }
 }
 

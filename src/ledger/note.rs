@@ -26,7 +26,7 @@ impl VerifierKey {
     pub fn parse(text: &str) -> Result<Self, NoteError> {
         let broken = || NoteError::VerifierKey(text.chars().take(MAX_NAME_OCTETS).collect());
         let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(broken());
         };
         let key = BASE64.decode(key.as_bytes()).map_err(|_| broken())?;
@@ -36,7 +36,7 @@ impl VerifierKey {
             None => return Err(broken()),
         };
         let key = Self::new(name, public)?;
-        if HEXLOWER.encode(&key.id()) == id { Ok(key) } else { Err(broken()) }
+        if key.to_text() == text { Ok(key) } else { Err(broken()) }
     }
 
     /// The key as text, to hand to those who are to check notes.
