@@ -15,7 +15,11 @@ pub fn describe(folder: &Path) -> Vec<String> {
     let gib = memory.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0 / 1024.0;
     vec![
         format!("{count} × {model}, {gib:.0} GiB of memory"),
-        format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        // The version without what a distributor adds to it.
+        format!(
+            "Linux {}",
+            read("/proc/sys/kernel/osrelease").trim().split('-').next().unwrap_or("")
+        ),
         format!("store on {}", file_system(&read("/proc/mounts"), folder)),
         format!(
             "load average of the last minute before the run: {}",
