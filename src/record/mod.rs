@@ -47,11 +47,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// The value of type `URL` with the lowest index, if it is text.
-    pub fn url(&self) -> Option<&str> {
-        self.values.iter().find(|value| value.is_type("URL")).and_then(Value::text)
-    }
-
     /// The attribute values.
     pub fn attributes(&self) -> impl Iterator<Item = &Value> {
         self.values.iter().filter(|value| value.is_attribute())

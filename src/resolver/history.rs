@@ -6,9 +6,6 @@ use super::Resolver;
 use crate::identifier::CanonicalKey;
 use crate::store::{Direction, RECORDS, StoreError, StoredRecord, VERSIONS, VersionKey, key_bytes};
 
-/// One version of a record.
-pub type HistoryEntry = StoredRecord;
-
 impl Resolver {
     /// Up to `limit` versions, newest first, all older than `before` if that is given; empty when
     /// the identifier was never registered. Blocks on the disk.
@@ -17,7 +14,7 @@ impl Resolver {
         key: &CanonicalKey,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
+    ) -> Result<Vec<StoredRecord>, StoreError> {
         let mut entries = Vec::new();
         let latest = RECORDS.get(&*self.store, key)?;
         let before = before.unwrap_or(u64::MAX);
@@ -27,7 +24,7 @@ impl Resolver {
             // A change between the two reads shows its version in both columns.
             let seen = entries
                 .last()
-                .is_some_and(|last: &HistoryEntry| last.record.version <= stored.record.version);
+                .is_some_and(|last: &StoredRecord| last.record.version <= stored.record.version);
             if entries.len() >= limit {
                 return ControlFlow::Break(());
             }

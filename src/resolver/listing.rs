@@ -11,16 +11,9 @@ use crate::store::{Direction, RECORDS, StoreError, StoredRecord};
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The identifiers.
-    pub records: Vec<ListedRecord>,
+    pub records: Vec<StoredRecord>,
     /// Where the next page begins: the last identifier of this one; none on the last page.
     pub next: Option<String>,
-}
-
-/// An identifier in a list, with its record.
-#[derive(Clone, Debug)]
-pub struct ListedRecord {
-    /// The record.
-    pub stored: StoredRecord,
 }
 
 impl Resolver {
@@ -39,7 +32,7 @@ impl Resolver {
             start.push(0);
             range.start = range.start.max(start);
         }
-        let mut records: Vec<ListedRecord> = Vec::with_capacity(limit.min(1_000));
+        let mut records: Vec<StoredRecord> = Vec::with_capacity(limit.min(1_000));
         let mut next = None;
         if range.start >= range.end {
             return Ok(Page { records, next });
@@ -49,12 +42,10 @@ impl Resolver {
                 return ControlFlow::Continue(());
             }
             if records.len() == limit {
-                next = records
-                    .last()
-                    .map(|last: &ListedRecord| last.stored.record.identifier.spelling().to_owned());
+                next = records.last().map(|last| last.record.identifier.spelling().to_owned());
                 return ControlFlow::Break(());
             }
-            records.push(ListedRecord { stored });
+            records.push(stored);
             ControlFlow::Continue(())
         })?;
         Ok(Page { records, next })

@@ -12,8 +12,7 @@ mod zones;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use history::HistoryEntry;
-pub use listing::{ListedRecord, Page};
+pub use listing::Page;
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};

@@ -12,7 +12,7 @@ use crate::http::answers;
 use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, body, path};
 use crate::record::{RecordDocument, View, ViewKind};
-use crate::resolver::HistoryEntry;
+use crate::store::StoredRecord;
 
 /// Which versions to show.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -101,7 +101,7 @@ pub(in crate::http) async fn read_history(
 }
 
 fn history(
-    entries: Vec<HistoryEntry>,
+    entries: Vec<StoredRecord>,
     limit: usize,
     sees_all: bool,
     most_bytes: usize,

@@ -117,10 +117,10 @@ impl Listing {
             let step = STEP.min(self.limit - page.records.len());
             let key = after.as_ref().map(Identifier::key);
             let part = resolver.list(self.prefix.as_ref(), key, step, self.status)?;
-            after = part.records.last().map(|last| last.stored.record.identifier.clone());
+            after = part.records.last().map(|last| last.record.identifier.clone());
             for listed in &part.records {
-                bytes += weight(&listed.stored);
-                page.records.push(seen(&listed.stored, asker));
+                bytes += weight(listed);
+                page.records.push(seen(listed, asker));
             }
             page.next = part.next;
             if page.next.is_none() || page.records.len() >= self.limit || bytes >= self.bytes {
