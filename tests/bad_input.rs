@@ -206,6 +206,15 @@ fn datagrams_that_are_wrong_are_answered_or_dropped() {
         }
         socket.send_to(&bytes, node.dns).expect("sent");
     }
+    // Counts that announce more than any datagram holds must not be believed.
+    let before = resident_kib(&node);
+    for number in 0..20_000u16 {
+        let [high, low] = number.to_be_bytes();
+        let counts = [high, low, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        socket.send_to(&counts, node.dns).expect("sent");
+    }
     assert!(crate::harness::dig(&node, &["x._id.118.88.id.example.", "TXT"]).contains("a=b"));
+    let grown = resident_kib(&node).saturating_sub(before);
+    assert!(grown < 16 << 10, "{grown} KiB more after counts that lie");
     assert_sound(&node);
 }

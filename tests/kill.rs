@@ -1,6 +1,6 @@
 //! kill -9 at random moments under writers: whatever was acknowledged is there afterwards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,11 +24,13 @@ fn acknowledged_changes_survive_kill_9() {
         trace.verify(&node, round);
         let dying = AtomicBool::new(false);
         launch = std::thread::scope(|scope| {
+            let (trace, dying, address) = (&trace, &dying, node.http);
             for writer in 0..WRITERS {
-                let (trace, dying, address) = (&trace, &dying, node.http);
                 let seed = Chance(chance.next());
                 scope.spawn(move || hammer(trace, dying, address, writer, seed));
             }
+            scope.spawn(move || retire(trace, dying, address));
+            scope.spawn(move || import(trace, dying, address));
             std::thread::sleep(Duration::from_millis(20 + chance.below(400)));
             dying.store(true, Ordering::Release);
             node.kill()
@@ -46,6 +48,10 @@ fn acknowledged_changes_survive_kill_9() {
 #[derive(Default)]
 struct Trace {
     names: Mutex<HashMap<String, Known>>,
+    /// Identifiers whose retiring was acknowledged.
+    retired: Mutex<HashSet<String>>,
+    /// Identifiers whose import was acknowledged.
+    imported: Mutex<HashSet<String>>,
     acknowledged: AtomicU64,
     keys: AtomicU64,
 }
@@ -53,13 +59,21 @@ struct Trace {
 /// What is known of an identifier.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// Version and content of the last acknowledged change; 0 when there is none.
+    /// Version of the last acknowledged change; 0 when there is none.
     version: u64,
-    content: u64,
-    /// Key of that change.
+    /// That change.
+    last: Change,
+    /// A change without an answer.
+    pending: Option<Change>,
+}
+
+/// A change that can be repeated.
+#[derive(Clone, Debug, Default)]
+struct Change {
     key: String,
-    /// A change without an answer: key and content.
-    pending: Option<(String, u64)>,
+    content: u64,
+    /// PATCH rather than PUT; both come to the same content.
+    patch: bool,
 }
 
 /// Changes identifiers of its own until the node is gone.
@@ -70,38 +84,95 @@ fn hammer(trace: &Trace, dying: &AtomicBool, address: SocketAddr, writer: u64, m
     };
     loop {
         let name = format!("88.118.{writer}/K{}", chance.below(NAMES_PER_WRITER));
-        let content = chance.next() >> 12;
         let key = format!("key-{}", trace.keys.fetch_add(1, Ordering::Relaxed));
         let entry = |change: &mut dyn FnMut(&mut Known)| {
             change(trace.names.lock().expect("no panic").entry(name.clone()).or_default());
         };
-        entry(&mut |known| known.pending = Some((key.clone(), content)));
-        let reply = put(&mut connection, &name, &key, content);
-        let Some(version) = reply else {
+        let mut change = Change { key, content: chance.next() >> 12, patch: false };
+        entry(&mut |known| {
+            change.patch = known.version > 0 && change.content % 2 == 0;
+            known.pending = Some(change.clone());
+        });
+        let Some(version) = make(&mut connection, &name, &change) else {
             assert!(dying.load(Ordering::Acquire), "no answer from a living node");
             return;
         };
         trace.acknowledged.fetch_add(1, Ordering::Relaxed);
         entry(&mut |known| {
             assert_eq!(version, known.version + 1, "{name}: versions go up by one");
-            *known = Known { version, content, key: key.clone(), pending: None };
+            *known = Known { version, last: change.clone(), pending: None };
         });
     }
 }
 
-/// Registers and returns the version; none when the node is gone.
-fn put(connection: &mut Connection, name: &str, key: &str, content: u64) -> Option<u64> {
-    let bearer = format!("Bearer {ADMIN_TOKEN}");
+/// Makes a change and returns the version; none when the node is gone.
+fn make(connection: &mut Connection, name: &str, change: &Change) -> Option<u64> {
+    let bearer = bearer();
     let headers = [
         ("Authorization", bearer.as_str()),
         ("Content-Type", "application/json"),
-        ("Idempotency-Key", key),
+        ("Idempotency-Key", &change.key),
     ];
-    let body = json!({"attributes": {"content": content.to_string()}}).to_string();
-    let path = format!("/api/v1/identifiers/{}", segment(name));
-    let reply = connection.exchange("PUT", &path, &headers, body.as_bytes()).ok()?;
+    let body = json!({"attributes": {"content": change.content.to_string()}}).to_string();
+    let method = if change.patch { "PATCH" } else { "PUT" };
+    let reply = connection.exchange(method, &path(name), &headers, body.as_bytes()).ok()?;
     assert!(matches!(reply.status, 200 | 201), "{name}: {}", reply.text());
     reply.json()["version"].as_u64()
+}
+
+/// Registers and retires one identifier after the other until the node is gone.
+fn retire(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
+    let Ok(mut connection) = Connection::open(address) else { return };
+    let bearer = bearer();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    loop {
+        let name = format!("88.118.99/R{}", trace.keys.fetch_add(1, Ordering::Relaxed));
+        let body = br#"{"attributes":{"a":"b"}}"#;
+        let made = connection.exchange("PUT", &path(&name), &headers, body);
+        let retired = made.and_then(|made| {
+            assert_eq!(made.status, 201, "{name}: {}", made.text());
+            connection.exchange("DELETE", &path(&name), &headers, b"")
+        });
+        match retired {
+            Ok(reply) => assert!(reply.status < 300, "{name}: {}", reply.text()),
+            Err(error) => {
+                assert!(dying.load(Ordering::Acquire), "a living node: {error}");
+                return;
+            }
+        }
+        trace.retired.lock().expect("no panic").insert(name);
+        trace.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Imports batch after batch until the node is gone; a line counts when its outcome is there.
+fn import(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
+    let Ok(mut connection) = Connection::open(address) else { return };
+    let bearer = bearer();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/x-ndjson")];
+    loop {
+        let first = trace.keys.fetch_add(100, Ordering::Relaxed);
+        let name = |line: u64| format!("88.118.98/I{}", first + line);
+        let line = |line| json!({"identifier": name(line), "attributes": {"n": line}});
+        let body: String = (1..=100).map(|number| format!("{}\n", line(number))).collect();
+        let reply = connection.exchange("POST", "/api/v1/imports", &headers, body.as_bytes());
+        // Outcomes that arrived before the end count too: the lines are in the reply's chunks.
+        let (body, ended) = match reply {
+            Ok(reply) => (reply.body, false),
+            Err(_) => (connection.take_partial_body(), true),
+        };
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let outcomes = text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        for outcome in outcomes.filter(|outcome| outcome["outcome"] == "created") {
+            let line = outcome["line"].as_u64().expect("a number");
+            trace.imported.lock().expect("no panic").insert(name(line));
+            trace.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+        if ended {
+            assert!(dying.load(Ordering::Acquire), "a living node ended an import");
+            return;
+        }
+    }
 }
 
 impl Trace {
@@ -110,29 +181,43 @@ impl Trace {
         let mut connection = Connection::open(node.http).expect("a connection");
         let mut names = self.names.lock().expect("no panic");
         for (name, known) in names.iter_mut() {
-            let path = format!("/api/v1/identifiers/{}", segment(name));
-            let reply = connection.exchange("GET", &path, &[], b"").expect("an answer");
+            let reply = connection.exchange("GET", &path(name), &[], b"").expect("an answer");
             if known.version > 0 {
                 // A change repeated with its key says again what it said first.
-                let again = put(&mut connection, name, &known.key, known.content);
+                let again = make(&mut connection, name, &known.last);
                 assert_eq!(again, Some(known.version), "round {round}: {name} repeated");
             }
             let found = content(&reply.body);
             let pending = known.pending.take();
-            let applied = pending.as_ref().map(|(_, content)| (known.version + 1, *content));
-            let acknowledged = (known.version, known.content);
+            let applied = pending.as_ref().map(|change| (known.version + 1, change.content));
+            let acknowledged = (known.version, known.last.content);
             assert!(
                 found == acknowledged || Some(found) == applied,
                 "round {round}: {name} is {found:?}, acknowledged was {acknowledged:?}, \
                  pending {applied:?}"
             );
-            if let Some((key, content)) = pending {
-                let version = put(&mut connection, name, &key, content).expect("an answer");
+            if let Some(last) = pending {
+                let version = make(&mut connection, name, &last).expect("an answer");
                 assert_eq!(version, known.version + 1, "round {round}: {name}: applied once");
-                *known = Known { version, content, key, pending: None };
+                *known = Known { version, last, pending: None };
+            }
+        }
+        for (names, status) in [(&self.retired, 410), (&self.imported, 200)] {
+            // What was seen in an earlier round is not looked at again.
+            for name in names.lock().expect("no panic").drain() {
+                let reply = connection.exchange("GET", &path(&name), &[], b"");
+                assert_eq!(reply.expect("an answer").status, status, "round {round}: {name}");
             }
         }
     }
+}
+
+fn path(name: &str) -> String {
+    format!("/api/v1/identifiers/{}", segment(name))
+}
+
+fn bearer() -> String {
+    format!("Bearer {ADMIN_TOKEN}")
 }
 
 /// Version and content of a record; zeros when there is none.

@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 /// A connection that is kept.
 pub struct Connection {
     stream: BufReader<TcpStream>,
+    /// Chunks of an answer that is still being read.
+    partial: Vec<u8>,
 }
 
 /// An answer.
@@ -29,7 +31,7 @@ impl Connection {
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(stream), partial: Vec::new() })
     }
 
     /// Sends bytes as they are.
@@ -73,7 +75,8 @@ impl Connection {
             return Ok(reply);
         }
         if reply.header("transfer-encoding") == Some("chunked") {
-            self.read_chunks(&mut reply.body)?;
+            self.read_chunks()?;
+            reply.body = self.take_partial_body();
         } else if let Some(length) = reply.header("content-length") {
             let length = length.parse().map_err(|_| broken())?;
             reply.body.resize(length, 0);
@@ -93,13 +96,18 @@ impl Connection {
         }
     }
 
-    fn read_chunks(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
+    /// The chunks that came of an answer that broke off.
+    pub fn take_partial_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+
+    fn read_chunks(&mut self) -> io::Result<()> {
         loop {
             let size = self.line()?;
             let size = usize::from_str_radix(size.trim(), 16).map_err(|_| broken())?;
-            let start = body.len();
-            body.resize(start + size, 0);
-            self.stream.read_exact(&mut body[start..])?;
+            let mut chunk = vec![0; size];
+            self.stream.read_exact(&mut chunk)?;
+            self.partial.extend(chunk);
             self.line()?;
             if size == 0 {
                 return Ok(());
