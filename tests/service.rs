@@ -77,6 +77,30 @@ fn sighup_reads_certificates_again() {
     assert!(served_names(&node).contains("second.test"));
 }
 
+#[test]
+fn sighup_reads_the_log_level_again() {
+    let launch = Launch::fresh();
+    let config = launch.folder().join("nameplate.toml");
+    fs::write(&config, "log_level = \"info\"\n").expect("written");
+    let node = launch.arguments(&["--config", &config.display().to_string()]).start();
+    let reload = || {
+        node.signal(1);
+        std::thread::sleep(Duration::from_millis(300));
+    };
+    // A level that is none leaves the old one, and says so.
+    fs::write(&config, "log_level = \"loud\"\n").expect("written");
+    reload();
+    let log = node.launch().log();
+    assert!(log.contains("the log level stays as it is"), "{log}");
+    fs::write(&config, "log_level = \"off\"\n").expect("written");
+    reload();
+    let before = node.launch().log().len();
+    fs::write(&config, "log_level = \"loud\"\n").expect("written");
+    reload();
+    assert_eq!(node.launch().log().len(), before, "off is off");
+    assert_eq!(node.get("/readyz").status, 200);
+}
+
 /// Names in the certificate that the node shows, as openssl reads them.
 fn served_names(node: &Node) -> String {
     let address = node.https.expect("an HTTPS address");
