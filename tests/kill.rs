@@ -90,7 +90,7 @@ fn hammer(trace: &Trace, dying: &AtomicBool, address: SocketAddr, writer: u64, m
         };
         let mut change = Change { key, content: chance.next() >> 12, patch: false };
         entry(&mut |known| {
-            change.patch = known.version > 0 && change.content % 2 == 0;
+            change.patch = known.version > 0 && change.content.is_multiple_of(2);
             known.pending = Some(change.clone());
         });
         let Some(version) = make(&mut connection, &name, &change) else {
