@@ -45,12 +45,6 @@ impl Prefix {
         self.0.rsplit_once('.').map(|(parent, _)| Self(parent.into()))
     }
 
-    /// This prefix, then its ancestors up to the single arc: the order of a longest-match search.
-    pub fn ancestry(&self) -> impl Iterator<Item = &str> {
-        let text: &str = &self.0;
-        std::iter::successors(Some(text), |text| text.rsplit_once('.').map(|(parent, _)| parent))
-    }
-
     /// Whether `other` is this prefix or lies below it.
     pub fn covers(&self, other: &Prefix) -> bool {
         match other.0.strip_prefix(&*self.0) {
