@@ -173,6 +173,7 @@ fn record(values: Vec<Value>) -> Record {
         version: 1,
         status: Status::Active,
         registrant: "acme".into(),
+        held_apart: false,
         actor: "acme".into(),
         reason: String::new(),
         created_ms: NOW_MS,

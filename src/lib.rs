@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod node;
 pub mod pool;
 pub mod record;
+pub mod registrant;
 pub mod registry;
 pub mod resolver;
 pub mod signing;

@@ -5,15 +5,22 @@
 //! that the registry takes by value with every change. The authority guards the token's row: a
 //! change does not commit when its token was revoked in between.
 
+mod account;
+mod role;
 mod token;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use account::Account;
+pub use role::{Reach, Right, Role};
 pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest, fresh_secret};
 
 use crate::identifier::Prefix;
-use crate::store::{Direction, Guard, Read, Store, StoreError, all_keys};
+use crate::registrant::RegistrantId;
+use crate::store::{
+    Direction, Guard, Read, Store, StoreError, all_keys, document_guard, find_document,
+};
 
 /// Finds actors by their secrets.
 pub struct Access {
@@ -30,7 +37,16 @@ impl Access {
     pub fn authenticate(&self, secret: &str, now_ms: u64) -> Result<Option<Actor>, StoreError> {
         let digest = TokenDigest::of(secret);
         let token = TOKENS.get(&*self.store, &digest)?;
-        Ok(token.filter(|token| token.is_valid(now_ms)).map(|token| Actor { digest, token }))
+        let Some(token) = token.filter(|token| token.is_valid(now_ms)) else { return Ok(None) };
+        let account = find_document::<Account>(&*self.store, &token.account)?;
+        let (role, registrant) = match account {
+            Some(stored) if stored.content.disabled => return Ok(None),
+            Some(stored) => (stored.content.role, stored.content.registrant),
+            // An account by name only: what its token allows, on the node's own prefixes.
+            None if token.is_unbounded() => (Role::PlatformAdministrator, None),
+            None => (Role::Application, None),
+        };
+        Ok(Some(Actor { digest, token, role, registrant }))
     }
 
     /// All tokens, valid or not.
@@ -71,6 +87,8 @@ fn visit_tokens(
 pub struct Actor {
     digest: TokenDigest,
     token: Token,
+    role: Role,
+    registrant: Option<RegistrantId>,
 }
 
 impl Actor {
@@ -79,35 +97,77 @@ impl Actor {
         &self.token.account
     }
 
-    /// Whether the actor may do `action` under `prefix`.
-    pub fn may(&self, action: Action, prefix: &Prefix) -> bool {
-        self.token.actions.contains(action) && self.token.covers(prefix)
+    /// What the account is for.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
-    /// Whether the actor may administer the node as a whole.
-    pub fn may_administer(&self) -> bool {
-        self.token.actions.contains(Action::Administer) && self.token.prefixes.is_none()
+    /// Whom the account acts for; none for the node itself.
+    pub fn registrant(&self) -> Option<&RegistrantId> {
+        self.registrant.as_ref()
     }
 
-    /// Proof that the actor may do `action` under `prefix`.
-    pub fn authorise(&self, action: Action, prefix: &Prefix) -> Result<Authority, Refusal> {
-        if !self.may(action, prefix) {
+    /// Whether the actor may do `action` to records of `holder` under `prefix`.
+    pub fn may(&self, action: Action, prefix: &Prefix, holder: Option<&RegistrantId>) -> bool {
+        let right = if action == Action::Read { Right::Read } else { Right::Change };
+        self.token.actions.contains(action)
+            && self.token.covers(prefix)
+            && self.reaches(right, holder)
+    }
+
+    /// Whether the actor has `right` over what belongs to `holder`.
+    pub fn has(&self, right: Right, holder: Option<&RegistrantId>) -> bool {
+        let action = match right {
+            Right::Read | Right::Inspect => Action::Read,
+            Right::Change => Action::Register,
+            _ => Action::Administer,
+        };
+        self.token.actions.contains(action)
+            && self.token.prefixes.is_none()
+            && self.reaches(right, holder)
+    }
+
+    fn reaches(&self, right: Right, holder: Option<&RegistrantId>) -> bool {
+        match self.role.reach(right) {
+            Reach::Nowhere => false,
+            Reach::Own => self.registrant.as_ref() == holder,
+            Reach::Everywhere => true,
+        }
+    }
+
+    /// Proof that the actor may do `action` to records of `holder` under `prefix`.
+    pub fn authorise(
+        &self,
+        action: Action,
+        prefix: &Prefix,
+        holder: Option<&RegistrantId>,
+    ) -> Result<Authority, Refusal> {
+        if !self.may(action, prefix, holder) {
             let (action, prefix) = (action.as_str(), prefix.to_string());
             return Err(Refusal { action, subject: format!("prefix {prefix}") });
         }
         Ok(self.authority())
     }
 
-    /// Proof that the actor may administer the node.
-    pub fn authorise_administration(&self) -> Result<Authority, Refusal> {
-        if !self.may_administer() {
-            return Err(Refusal { action: "administer", subject: "this node".into() });
+    /// Proof that the actor has `right` over what belongs to `holder`.
+    pub fn authorise_right(
+        &self,
+        right: Right,
+        holder: Option<&RegistrantId>,
+    ) -> Result<Authority, Refusal> {
+        if !self.has(right, holder) {
+            let of = holder.map_or("this node".into(), |holder| format!("registrant {holder}"));
+            return Err(Refusal { action: right.as_str(), subject: of });
         }
         Ok(self.authority())
     }
 
     fn authority(&self) -> Authority {
-        Authority { account: self.account().to_owned(), guard: Some(TOKENS.guard(&self.digest)) }
+        let account = document_guard::<Account>(self.account());
+        Authority {
+            account: self.account().to_owned(),
+            guards: vec![TOKENS.guard(&self.digest), account],
+        }
     }
 }
 
@@ -115,13 +175,13 @@ impl Actor {
 #[derive(Debug)]
 pub struct Authority {
     account: String,
-    guard: Option<Guard>,
+    guards: Vec<Guard>,
 }
 
 impl Authority {
     /// The authority of whoever starts the node and can read its folder.
     pub fn of_the_operator() -> Self {
-        Self { account: "operator".into(), guard: None }
+        Self { account: "operator".into(), guards: Vec::new() }
     }
 
     /// Name of the account.
@@ -129,9 +189,9 @@ impl Authority {
         &self.account
     }
 
-    /// The row whose change ends the authority.
-    pub fn guard(&self) -> Option<&Guard> {
-        self.guard.as_ref()
+    /// The rows whose change ends the authority.
+    pub fn guards(&self) -> &[Guard] {
+        &self.guards
     }
 }
 
@@ -145,18 +205,22 @@ pub enum Asker {
 }
 
 impl Asker {
-    /// Whether the asker may read values under `prefix` that not everybody may read.
-    pub fn sees_all(&self, prefix: &Prefix) -> bool {
+    /// Whether the asker may read values of `holder`'s records under `prefix` that not everybody
+    /// may read.
+    pub fn sees_all(&self, prefix: &Prefix, holder: Option<&RegistrantId>) -> bool {
         match self {
             Asker::Public => false,
-            Asker::Actor(actor) => actor.may(Action::Read, prefix),
+            Asker::Actor(actor) => actor.may(Action::Read, prefix, holder),
         }
     }
 }
 
 /// An actor may not do what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this token does not allow to {action} under {subject}: use one whose scope does")]
+#[error(
+    "this token does not allow to {action} under {subject}: use one whose scope and whose account's \
+     role do"
+)]
 pub struct Refusal {
     /// What was asked for.
     pub action: &'static str,

@@ -31,6 +31,11 @@ impl Token {
         !self.revoked && self.expires_ms.is_none_or(|end| now_ms < end)
     }
 
+    /// Whether the token administers the whole node.
+    pub(super) fn is_unbounded(&self) -> bool {
+        self.actions.contains(Action::Administer) && self.prefixes.is_none()
+    }
+
     /// Whether the token's scope covers `prefix`.
     pub fn covers(&self, prefix: &Prefix) -> bool {
         let Some(prefixes) = &self.prefixes else { return true };

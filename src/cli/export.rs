@@ -155,6 +155,7 @@ mod tests {
             version: 1,
             status: Status::Active,
             registrant: "a".into(),
+            held_apart: false,
             actor: "a".into(),
             reason: String::new(),
             created_ms: 1_000,

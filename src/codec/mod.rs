@@ -28,6 +28,9 @@ pub enum Corrupt {
     /// A text field is not UTF-8.
     #[error("{0}: not UTF-8")]
     Utf8(&'static str),
+    /// A field is not the JSON it should be.
+    #[error("{0}: not the JSON it should be")]
+    Json(&'static str),
     /// The format number is newer than this program knows.
     #[error("{0}: format not known to this program")]
     Format(&'static str),

@@ -22,7 +22,7 @@ use crate::access::Asker;
 use crate::clock::Clock;
 use crate::identifier::Prefix;
 use crate::record::Status;
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{self, Lookup, Outcome, Resolver, Subject};
 use crate::store::StoreError;
 
 /// Answers DNS messages, whatever carried them.
@@ -118,7 +118,7 @@ impl Responder {
         }
         let Some(place) = self.place(question) else { return refused };
         let Some(zone) = self.zone(question, &place) else { return refused };
-        if place.rest == Rest::Nothing && place.prefix.as_ref() == zone.prefix.as_deref() {
+        if place.rest == Rest::Nothing && place.prefix.as_ref() == zone.prefix.as_ref().map(|zone| &zone.prefix) {
             return Some(self.write_apex(question, reply, &zone));
         }
         if let Some(addresses) = self.zones.server_at(question, zone.tail) {
@@ -156,9 +156,9 @@ impl Responder {
         let mut prefix = place.prefix.as_ref().and_then(covering);
         if let Some(own) = prefix.as_deref().filter(|_| question.kind == DS)
             && place.rest == Rest::Nothing
-            && place.prefix.as_ref() == Some(own)
+            && place.prefix.as_ref() == Some(&own.prefix)
         {
-            let above = own.parent().as_ref().and_then(covering);
+            let above = own.prefix.parent().as_ref().and_then(covering);
             if above.is_some() || self.zones.serve_apex {
                 prefix = above;
             }
@@ -166,7 +166,7 @@ impl Responder {
         if prefix.is_none() && !self.zones.serve_apex {
             return None;
         }
-        let arcs = prefix.as_ref().map_or(0, |prefix| prefix.arcs().count());
+        let arcs = prefix.as_ref().map_or(0, |zone| zone.prefix.arcs().count());
         let tail = question.tail(self.zones.apex_labels + arcs)?;
         Some(Zone { prefix, tail })
     }
@@ -309,7 +309,7 @@ pub(super) enum Verdict {
 /// The zone a name is in.
 struct Zone {
     /// Its prefix; none for the apex.
-    prefix: Option<Arc<Prefix>>,
+    prefix: Option<Arc<resolver::Zone>>,
     /// Where its name begins in the name asked for.
     tail: usize,
 }

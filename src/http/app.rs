@@ -123,7 +123,12 @@ impl App {
             let done = move |verdicts: Vec<Verdict>| drop(send.send(verdicts.into_iter().next()));
             self.registry.submit(vec![change], Box::new(done))?;
             match receive.await {
-                Ok(Some(Verdict::Committed(receipt))) => return Ok(receipt),
+                Ok(Some(Verdict::Committed(receipts))) => {
+                    if let Some(receipt) = receipts.into_iter().next() {
+                        return Ok(receipt);
+                    }
+                    return Err(Problem::new(&problem::INTERNAL, "the change has no receipt"));
+                }
                 Ok(Some(Verdict::Failed(error))) => return Err(error.into()),
                 Ok(Some(Verdict::Conflict)) => {
                     metrics::counter!("nameplate_http_write_conflicts_total").increment(1);

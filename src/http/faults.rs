@@ -3,6 +3,8 @@
 //! Errors of the store are logged here, where they stop; the client learns only that the node
 //! failed, because their text is about the node's disk.
 
+use axum::http::header::RETRY_AFTER;
+
 use super::problem::{self, Problem};
 use crate::access::Refusal;
 use crate::identifier::IdentifierError;
@@ -32,6 +34,17 @@ impl From<RegistryError> for Problem {
             RegistryError::Absent(_) => &problem::NOT_REGISTERED,
             RegistryError::Retired(_) => &problem::RETIRED,
             RegistryError::IdempotencyReuse(_) => &problem::IDEMPOTENCY_REUSE,
+            RegistryError::Faulty(faults) => {
+                return Problem::new(&problem::FAULTY, detail).with_faults(faults);
+            }
+            RegistryError::Taken(_) => &problem::TAKEN,
+            RegistryError::WrongState { .. } => &problem::WRONG_STATE,
+            RegistryError::TooFast { retry_after_ms, .. } => {
+                let seconds = retry_after_ms.div_ceil(1_000).max(1);
+                return Problem::new(&problem::TOO_FAST, detail)
+                    .with_header(RETRY_AFTER, seconds.into());
+            }
+            RegistryError::QuotaReached { .. } => &problem::QUOTA_REACHED,
             RegistryError::Busy => &problem::BUSY,
         };
         Problem::new(kind, detail)

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 
 use crate::record::RecordDocument;
+use crate::template::Fault;
 
 /// A problem on its way to the client.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Problem {
     kind: &'static Kind,
     detail: String,
     record: Option<Box<RecordDocument>>,
+    faults: Vec<Fault>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -50,6 +52,9 @@ pub struct ProblemDocument {
     /// The tombstone, when the identifier is retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<RecordDocument>>,
+    /// Every rule that is broken, when it is about rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 impl Problem {
@@ -63,12 +68,18 @@ impl Problem {
         } else {
             None
         };
-        Self { kind, detail: detail.into(), record: None, header }
+        Self { kind, detail: detail.into(), record: None, faults: Vec::new(), header }
     }
 
     /// Adds the tombstone of a retired identifier.
     pub fn with_record(mut self, record: RecordDocument) -> Self {
         self.record = Some(Box::new(record));
+        self
+    }
+
+    /// Adds the faults that the problem is about.
+    pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
+        self.faults = faults;
         self
     }
 
@@ -96,6 +107,7 @@ impl Problem {
             status: self.kind.status.as_u16(),
             detail: self.detail,
             record: self.record,
+            faults: self.faults,
         }
     }
 }
@@ -148,6 +160,11 @@ kinds! {
     BAD_RECORD UNPROCESSABLE_ENTITY "bad-record" "The record cannot be like this";
     IDENTIFIER_TOO_LONG UNPROCESSABLE_ENTITY "identifier-too-long" "The identifier is too long";
     IDEMPOTENCY_REUSE UNPROCESSABLE_ENTITY "idempotency-reuse" "The idempotency key was used";
+    FAULTY UNPROCESSABLE_ENTITY "faulty" "Rules are broken";
+    TAKEN CONFLICT "taken" "The name is taken";
+    WRONG_STATE CONFLICT "wrong-state" "Not possible in this state";
+    TOO_FAST TOO_MANY_REQUESTS "too-fast" "Too many requests";
+    QUOTA_REACHED FORBIDDEN "quota-reached" "The quota is used up";
     INTERNAL INTERNAL_SERVER_ERROR "internal" "The node failed";
     BUSY SERVICE_UNAVAILABLE "busy" "The node is busy";
     DRAINING SERVICE_UNAVAILABLE "draining" "The node is shutting down";

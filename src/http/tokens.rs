@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::problem::{self, Problem, ProblemDocument};
 use super::{App, answers, body, path};
-use crate::access::{Action, Actor, NewToken, Token, TokenDigest, fresh_secret};
+use crate::access::{Action, Actor, NewToken, Right, Token, TokenDigest, fresh_secret};
 use crate::identifier::Prefix;
 use crate::record::timestamp;
 use crate::registry::{Command, Receipt, Request as Change};
@@ -185,7 +185,7 @@ pub(super) async fn revoke_token(
 /// The actor, who must be allowed to administer the whole node.
 pub(super) async fn administrator(app: &App, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
     let actor = app.actor(headers).await?;
-    actor.authorise_administration()?;
+    actor.authorise_right(Right::Accounts, None)?;
     Ok(actor)
 }
 

@@ -109,6 +109,7 @@ mod tests {
             version: 3,
             status: Status::Active,
             registrant: "R-12".into(),
+            held_apart: false,
             actor: "account:7".into(),
             reason: String::new(),
             created_ms: 0,

@@ -11,7 +11,7 @@ use ring::rand::SystemRandom;
 
 use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
-use crate::access::{Access, Actions, Actor, NewToken, fresh_secret};
+use crate::access::{Right, Access, Actions, Actor, NewToken, fresh_secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns;
@@ -122,7 +122,7 @@ fn warn_of_ignored_prefixes(config: &Config, resolver: &Resolver) {
         return;
     }
     let own = resolver.zones();
-    for prefix in config.prefix.iter().filter(|prefix| !own.iter().any(|zone| **zone == **prefix)) {
+    for prefix in config.prefix.iter().filter(|prefix| !own.iter().any(|zone| zone.prefix == **prefix)) {
         tracing::warn!(
             %prefix,
             "not one of this node's prefixes: --prefix seeds new nodes only and is ignored here"
@@ -211,7 +211,7 @@ impl Core {
         let store = Arc::clone(&self.store);
         let clock = self.clock.clone();
         let backup = move |actor: &Actor, out: &mut dyn Write| {
-            actor.authorise_administration()?;
+            actor.authorise_right(Right::Operate, None)?;
             let header = backup_header(clock.now_ms());
             let written = write_backup(&*store.snapshot(), &header, out, &mut |_| {});
             written.map(drop).map_err(|error| StoreError::Engine(error.to_string()).into())

@@ -11,7 +11,8 @@ pub const RECORD_FORMAT: u8 = 1;
 impl Record {
     /// Appends the disk form.
     pub fn write_disk(&self, writer: &mut Writer) {
-        writer.u8(RECORD_FORMAT).u8(status_byte(self.status));
+        let apart = if self.held_apart { HELD_APART } else { 0 };
+        writer.u8(RECORD_FORMAT).u8(status_byte(self.status) | apart);
         writer.short_text(self.identifier.spelling());
         writer.varint(self.version).varint(self.created_ms);
         // The two times differ for changed records only: one byte for all others.
@@ -31,7 +32,8 @@ impl Record {
         if reader.u8("record format")? != RECORD_FORMAT {
             return Err(Corrupt::Format("record format"));
         }
-        let status = read_status(reader.u8("status")?)?;
+        let byte = reader.u8("status")?;
+        let (status, held_apart) = (read_status(byte & !HELD_APART)?, byte & HELD_APART != 0);
         let identifier = Identifier::literal(reader.short_text("identifier")?)
             .map_err(|_| Corrupt::Range("identifier"))?;
         let version = reader.varint("version")?;
@@ -63,6 +65,7 @@ impl Record {
             version,
             status,
             registrant,
+            held_apart,
             actor,
             reason,
             created_ms,
@@ -85,6 +88,9 @@ fn read_status(byte: u8) -> Result<Status, Corrupt> {
         _ => Err(Corrupt::Range("status")),
     }
 }
+
+/// Bit of the status byte: the registrant holds the identifier itself.
+const HELD_APART: u8 = 0x10;
 
 /// Which of a value's fields differ from the usual and therefore follow.
 mod present {
@@ -185,7 +191,7 @@ mod tests {
         fn records_read_back(
             values in prop::collection::vec(a_value(), 0..6),
             version in 1u64.., created_ms in 0u64..4_000_000_000_000, later in 0u64..10_000,
-            retired in any::<bool>(), actor in "[a-z]{1,8}",
+            retired in any::<bool>(), held_apart in any::<bool>(), actor in "[a-z]{1,8}",
         ) {
             let mut values = values;
             for (position, value) in values.iter_mut().enumerate() {
@@ -197,6 +203,7 @@ mod tests {
                 version,
                 status: if retired { Status::Retired } else { Status::Active },
                 registrant: "acme".into(),
+                held_apart,
                 actor,
                 reason: String::new(),
                 created_ms,

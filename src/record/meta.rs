@@ -8,13 +8,16 @@ use crate::codec::write_canonical_text;
 
 impl Record {
     /// Canonical JSON (RFC 8785) of everything about this version that is no value: actor, forms of
-    /// attributes that are not text, previous version, reason, registrant, the spelling where it
+    /// attributes that are not text, whether it is held apart, previous version, reason, registrant, the spelling where it
     /// differs from the key, status. Members stand in canonical order.
     pub fn meta_json(&self) -> String {
         let mut out = String::with_capacity(96);
         out.push_str("{\"actor\":");
         write_canonical_text(&self.actor, &mut out);
         self.write_forms(&mut out);
+        if self.held_apart {
+            out.push_str(",\"held_apart\":true");
+        }
         if self.version > 1 {
             // Writing to a string cannot fail.
             let _ = write!(out, ",\"previous\":{}", self.version - 1);
@@ -82,6 +85,7 @@ mod tests {
             version: 7,
             status: Status::Retired,
             registrant: "acme".into(),
+            held_apart: true,
             actor: "o'brien".into(),
             reason: "line\nbreak".into(),
             created_ms: 0,
@@ -90,6 +94,7 @@ mod tests {
         let expected = serde_json::json!({
             "actor": "o'brien",
             "forms": {"2000": "integer", "10000": "json"},
+            "held_apart": true,
             "previous": 6,
             "reason": "line\nbreak",
             "registrant": "acme",

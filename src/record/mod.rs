@@ -34,8 +34,11 @@ pub struct Record {
     pub version: u64,
     /// Whether the identifier is in use.
     pub status: Status,
-    /// Account that registered the identifier.
+    /// Who held the identifier's prefix, or the identifier itself, when this version was made: a
+    /// registrant's name, or the account for the node's own prefixes.
     pub registrant: String,
+    /// Whether `registrant` holds the identifier itself, whoever holds its prefix.
+    pub held_apart: bool,
     /// Account that made this version.
     pub actor: String,
     /// Why this version was made, in the actor's words; may be empty.

@@ -68,7 +68,7 @@ fn round(
     for (places, verdicts) in submitted {
         for (place, verdict) in places.into_iter().zip(verdicts.recv().unwrap_or_default()) {
             outcomes[place] = match verdict {
-                Verdict::Committed(receipt) => Some(Ok(receipt)),
+                Verdict::Committed(receipts) => receipts.into_iter().next().map(Ok),
                 Verdict::Failed(error) => Some(Err(error)),
                 Verdict::Conflict => None,
             };

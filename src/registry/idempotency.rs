@@ -99,7 +99,7 @@ impl Outcome {
                 created: *created,
                 changed: *changed,
             }),
-            Receipt::Token { .. } | Receipt::Prefix { .. } => None,
+            Receipt::Token { .. } | Receipt::Prefix { .. } | Receipt::Document { .. } => None,
         }
     }
 

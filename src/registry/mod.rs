@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 mod command;
+mod counts;
 mod entry;
 mod idempotency;
 mod plan;
@@ -25,7 +26,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 pub use check::{CheckReport, Finding, check};
-pub use command::{Command, Condition, IdempotencyKey, Request};
+pub use command::{
+    AccountCommand, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
+    RegistrantCommand, Request, TemplateCommand, TransferCommand,
+};
 pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
@@ -37,6 +41,8 @@ use crate::record::DraftError;
 use crate::resolver::Resolver;
 use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
+use crate::template::Fault;
+use counts::Counts;
 use queue::{Queue, Submission};
 use writer::Writer;
 
@@ -86,6 +92,7 @@ impl Registry {
             resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
+            counts: Counts::default(),
             clock,
             ledger_size: Arc::clone(&ledger_size),
             swept_ms: 0,
@@ -230,6 +237,38 @@ pub enum RegistryError {
     /// The idempotency key was used for another body.
     #[error("idempotency key {0:?} was used for a different request: choose a new key")]
     IdempotencyReuse(String),
+    /// What was sent breaks rules; every fault is named.
+    #[error("{}", told(.0))]
+    Faulty(Vec<Fault>),
+    /// The name or number is somebody's already.
+    #[error("{0} is taken: choose another")]
+    Taken(String),
+    /// The thing is not in a state in which this can be done.
+    #[error("{subject} is {state}: {remedy}")]
+    WrongState {
+        /// What it is about.
+        subject: String,
+        /// The state it is in.
+        state: String,
+        /// What would have to be done first, or why it cannot be.
+        remedy: String,
+    },
+    /// Too much in too short a time.
+    #[error("{what}: try again in {} seconds", retry_after_ms.div_ceil(1_000))]
+    TooFast {
+        /// Which limit was passed.
+        what: String,
+        /// When it will do again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The prefix has as many identifiers as it may.
+    #[error("prefix {prefix} has its {limit} identifiers, all that its quota allows: ask for more")]
+    QuotaReached {
+        /// The prefix.
+        prefix: String,
+        /// Its quota.
+        limit: u64,
+    },
     /// A token's secret is too short.
     #[error("a token's secret needs at least {MIN_SECRET_OCTETS} characters")]
     WeakSecret,
@@ -248,4 +287,12 @@ pub enum RegistryError {
     /// The store failed or writes have stopped.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Faults as one line, the first few of them.
+fn told(faults: &[Fault]) -> String {
+    let first = faults.iter().take(3).map(|fault| format!("{}: {}", fault.path, fault.message));
+    let more = faults.len().saturating_sub(3);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    first.chain(more).collect::<Vec<_>>().join("; ")
 }

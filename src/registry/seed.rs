@@ -5,15 +5,15 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::entry::body_entry;
-use super::plan::{new_token, token_body};
+use super::plan::{DocumentPlan, new_token, token_body};
 use super::submit::Effect;
 use super::{Receipt, RegistryError};
 use crate::access::{Authority, NewToken};
 use crate::identifier::Prefix;
 use crate::ledger::{
     Appender, EntryKind, LogRow, current_log, log_end, start_log, subject_of_node,
-    subject_of_prefix,
 };
+use crate::registrant::Allocation;
 use crate::signing::NodeKeys;
 use crate::store::Store;
 
@@ -70,7 +70,9 @@ pub fn create_token_offline(
     transaction.commit()?;
     match receipt {
         Receipt::Token { id } => Ok(id),
-        Receipt::Record { .. } | Receipt::Prefix { .. } => Ok(String::new()),
+        Receipt::Record { .. } | Receipt::Prefix { .. } | Receipt::Document { .. } => {
+            Ok(String::new())
+        }
     }
 }
 
@@ -108,17 +110,13 @@ pub fn begin_generation(
 }
 
 fn prefix_effect(keys: &NodeKeys, prefix: &Prefix, authority: &Authority, now_ms: u64) -> Effect {
-    let entry = body_entry(
+    let plan = DocumentPlan {
         keys,
-        EntryKind::Prefix,
-        subject_of_prefix(prefix),
-        1,
+        actor: authority.account(),
+        reason: "seeded at the node's first start",
         now_ms,
-        authority.account(),
-        "seeded at the node's first start",
-        &json!({ "prefix": prefix.as_str(), "state": "allocated" }),
-    );
-    Effect::Prefix { prefix: prefix.clone(), created_ms: now_ms, entry }
+    };
+    plan.put_prefix(prefix, None, &Allocation::own())
 }
 
 fn token_effect(

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::idempotency::{Outcome, Repetition};
-use super::{Receipt, RegistryError};
+use super::{Plan, Receipt, RegistryError};
 use crate::access::{TOKENS, Token, TokenDigest};
 use crate::codec::Writer;
 use crate::ledger::{Appender, Entry, Position};
 use crate::record::Record;
 use crate::resolver::fits_label;
 use crate::store::{
-    Guard, NAMES, NameKey, PREFIXES, RECORDS, ReadPoint, StoredPrefix, StoredRecord, Transaction,
-    VERSIONS, VersionKey, write_position,
+    ColumnId, Guard, NAMES, NameKey, RECORDS, ReadPoint, StoredRecord, Transaction, VERSIONS,
+    VersionKey, write_position,
 };
 
 /// A planned change: what it read, what it writes, what the ledger will say.
@@ -20,7 +20,11 @@ pub struct Change {
     pub(super) account: String,
     pub(super) read_at: ReadPoint,
     pub(super) guards: Vec<Guard>,
-    pub(super) effect: Effect,
+    pub(super) effects: Vec<Effect>,
+    /// Rows that follow from the effects: indexes, marks.
+    pub(super) rows: Vec<RowChange>,
+    /// Numbers that grow with the change.
+    pub(super) counts: Vec<CountChange>,
     pub(super) repetition: Option<Repetition>,
 }
 
@@ -30,8 +34,8 @@ pub(super) enum Effect {
     Record(Box<RecordChange>),
     /// A token is made or revoked.
     Token { digest: TokenDigest, token: Token, entry: BodyEntry },
-    /// A prefix is allocated to this node.
-    Prefix { prefix: crate::identifier::Prefix, created_ms: u64, entry: BodyEntry },
+    /// A document or a prefix gets a new version.
+    Document(Box<DocumentChange>),
     /// Nothing but the outcome of an idempotent request is written.
     Nothing(Receipt),
 }
@@ -46,6 +50,32 @@ pub(super) struct RecordChange {
     pub previous: Option<StoredRecord>,
 }
 
+/// A new version of a document or a prefix.
+pub(super) struct DocumentChange {
+    pub column: ColumnId,
+    pub key: Vec<u8>,
+    /// The row without its position.
+    pub row: Vec<u8>,
+    pub entry: BodyEntry,
+    pub receipt: Receipt,
+}
+
+/// A row set or removed.
+pub(super) struct RowChange {
+    pub column: ColumnId,
+    pub key: Vec<u8>,
+    /// None removes it.
+    pub row: Option<Vec<u8>>,
+}
+
+/// A counter that grows.
+pub(super) enum CountChange {
+    /// By an amount, unless it would pass the limit.
+    Add { counter: String, amount: u64, limit: Option<u64> },
+    /// To a number at least.
+    Raise { counter: String, to: u64 },
+}
+
 /// A ledger entry whose body is kept beside it.
 pub(super) struct BodyEntry {
     pub entry: Entry,
@@ -56,8 +86,8 @@ pub(super) struct BodyEntry {
 
 /// What the writer says of a change.
 pub enum Verdict {
-    /// It is durable.
-    Committed(Receipt),
+    /// It is durable; a receipt for each of its effects, in order.
+    Committed(Vec<Receipt>),
     /// Something it read has changed: plan again.
     Conflict,
     /// It was not written.
@@ -67,28 +97,52 @@ pub enum Verdict {
 impl Change {
     /// Roughly how many bytes the change writes.
     pub(super) fn bytes(&self) -> usize {
-        match &self.effect {
-            Effect::Record(change) => change.encoded.len() * 2 + 256,
-            Effect::Token { .. } | Effect::Prefix { .. } => 1_024,
-            Effect::Nothing(_) => 128,
-        }
+        let rows = self.rows.iter().map(|row| row.key.len() + 64);
+        self.effects.iter().map(Effect::bytes).chain(rows).sum()
     }
 
-    /// Puts the change and its ledger entry into the transaction.
+    /// Puts the change and its ledger entries into the transaction.
     pub(super) fn write(
         self,
         transaction: &mut dyn Transaction,
         appender: &mut Appender,
-    ) -> Receipt {
-        let receipt = self.effect.write(transaction, appender);
-        if let (Some(repetition), Some(outcome)) = (self.repetition, Outcome::of(&receipt)) {
+    ) -> Vec<Receipt> {
+        let write = |effect: Effect| effect.write(transaction, appender);
+        let receipts: Vec<Receipt> = self.effects.into_iter().map(write).collect();
+        for RowChange { column, key, row } in self.rows {
+            match row {
+                Some(row) => transaction.put(column, &key, &row),
+                None => transaction.delete(column, &key),
+            }
+        }
+        let outcome = receipts.first().and_then(Outcome::of);
+        if let (Some(repetition), Some(outcome)) = (self.repetition, outcome) {
             repetition.write(transaction, outcome);
         }
-        receipt
+        receipts
+    }
+}
+
+impl Plan {
+    /// The plan with counters that grow with it.
+    pub(super) fn counting(mut self, counts: impl IntoIterator<Item = CountChange>) -> Self {
+        if let Plan::Change(change) = &mut self {
+            change.counts.extend(counts);
+        }
+        self
     }
 }
 
 impl Effect {
+    fn bytes(&self) -> usize {
+        match self {
+            Effect::Record(change) => change.encoded.len() * 2 + 256,
+            Effect::Document(change) => change.row.len() * 2 + 512,
+            Effect::Token { .. } => 1_024,
+            Effect::Nothing(_) => 128,
+        }
+    }
+
     pub(super) fn write(
         self,
         transaction: &mut dyn Transaction,
@@ -101,13 +155,7 @@ impl Effect {
                 TOKENS.put(transaction, &digest, &token);
                 Receipt::Token { id: token.id }
             }
-            Effect::Prefix { prefix, created_ms, entry } => {
-                let version = entry.entry.version;
-                let position = entry.write(transaction, appender);
-                let stored = StoredPrefix { position, version, created_ms };
-                PREFIXES.put(transaction, &prefix, &stored);
-                Receipt::Prefix { prefix }
-            }
+            Effect::Document(change) => change.write(transaction, appender),
             Effect::Nothing(receipt) => receipt,
         }
     }
@@ -131,6 +179,17 @@ impl RecordChange {
         }
         let stored = Arc::new(StoredRecord { position, record: self.record });
         Receipt::Record { stored, created, changed: true }
+    }
+}
+
+impl DocumentChange {
+    fn write(self, transaction: &mut dyn Transaction, appender: &mut Appender) -> Receipt {
+        let position = self.entry.write(transaction, appender);
+        let mut row = Writer::with_capacity(self.row.len() + 16);
+        write_position(&mut row, position);
+        row.raw(&self.row);
+        transaction.put(self.column, &self.key, row.as_bytes());
+        self.receipt
     }
 }
 

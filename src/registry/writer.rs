@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::counts::Counts;
 use super::queue::{Queue, Submission, Taken};
-use super::submit::Verdict;
+use super::submit::{Change, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::clock::Clock;
 use crate::identifier::CanonicalKey;
@@ -18,6 +19,7 @@ pub(super) struct Writer {
     pub resolver: Arc<Resolver>,
     pub queue: Arc<Queue>,
     pub appender: Appender,
+    pub counts: Counts,
     pub clock: Clock,
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
     pub swept_ms: u64,
@@ -45,19 +47,15 @@ impl Writer {
         let mut told = Vec::with_capacity(batch.len());
         let mut touched = Touched::default();
         for Submission { changes, done } in batch {
-            let verdicts = changes.into_iter().map(|change| {
-                if !transaction.admit(change.read_at, &change.guards) {
-                    return Verdict::Conflict;
-                }
-                let receipt = change.write(&mut *transaction, &mut self.appender);
-                touched.add(&receipt);
-                Verdict::Committed(receipt)
-            });
+            let verdicts = changes
+                .into_iter()
+                .map(|change| self.write(change, &mut *transaction, &mut touched));
             told.push((verdicts.collect::<Vec<_>>(), done));
         }
         if last || self.appender.checkpoint_due(now_ms) {
             self.appender.write_checkpoint(&mut *transaction, now_ms);
         }
+        self.counts.write(&mut *transaction);
         let outcome = self.finish(transaction, &touched);
         for (verdicts, done) in told {
             done(match &outcome {
@@ -65,6 +63,24 @@ impl Writer {
                 Err(error) => verdicts.into_iter().map(|verdict| verdict.failed(error)).collect(),
             });
         }
+    }
+
+    /// Puts a change into the transaction if nothing it read has changed and no limit is passed.
+    fn write(
+        &mut self,
+        change: Change,
+        transaction: &mut dyn Transaction,
+        touched: &mut Touched,
+    ) -> Verdict {
+        if !transaction.admit(change.read_at, &change.guards) {
+            return Verdict::Conflict;
+        }
+        if let Err(error) = self.counts.admit(&*self.store, &change.counts) {
+            return Verdict::Failed(error);
+        }
+        let receipts = change.write(transaction, &mut self.appender);
+        receipts.iter().for_each(|receipt| touched.add(receipt));
+        Verdict::Committed(receipts)
     }
 
     /// Commits, and makes everybody forget what changed before anybody is told.
@@ -87,6 +103,9 @@ impl Writer {
             && let Err(error) = self.resolver.reload_zones()
         {
             tracing::error!(%error, "the node's prefixes could not be read again");
+        }
+        if touched.zones {
+            self.resolver.forget_all();
         }
         Ok(())
     }
@@ -134,6 +153,7 @@ impl Touched {
             }
             Receipt::Prefix { .. } => self.zones = true,
             Receipt::Token { .. } => {}
+            Receipt::Document { .. } => {}
         }
         self.count += 1;
     }

@@ -55,6 +55,13 @@ impl AnswerCache {
         self.records.remove(key);
     }
 
+    pub(super) fn forget_all(&self) {
+        self.slots.iter().for_each(|slot| {
+            slot.fetch_add(1, Ordering::SeqCst);
+        });
+        self.records.clear();
+    }
+
     pub(super) fn figures(&self) -> (u64, u64) {
         (self.records.len() as u64, self.records.weight())
     }
@@ -95,6 +102,7 @@ mod tests {
             version,
             status: Status::Active,
             registrant: String::new(),
+            held_apart: false,
             actor: String::new(),
             reason: String::new(),
             created_ms: 0,

@@ -13,10 +13,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use listing::Page;
+pub use zones::Zone;
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
-use crate::record::{Status, View, ViewKind};
+use crate::record::{Record, Status, View, ViewKind};
+use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
 use cache::AnswerCache;
 use zones::Zones;
@@ -113,7 +115,7 @@ impl Resolver {
         let prefix = match lookup.subject {
             Subject::Identifier(key) => {
                 if let Some(stored) = self.cache.find(key) {
-                    return Some(answer(stored, lookup.asker));
+                    return Some(self.answer(stored, lookup.asker));
                 }
                 &key.prefix()
             }
@@ -151,7 +153,7 @@ impl Resolver {
     }
 
     /// The longest of this node's prefixes that covers `prefix`: the zone the name is in.
-    pub fn zone_of(&self, prefix: &Prefix) -> Option<Arc<Prefix>> {
+    pub fn zone_of(&self, prefix: &Prefix) -> Option<Arc<Zone>> {
         self.zones.covering(prefix)
     }
 
@@ -161,7 +163,7 @@ impl Resolver {
     }
 
     /// This node's prefixes, in order.
-    pub fn zones(&self) -> Vec<Arc<Prefix>> {
+    pub fn zones(&self) -> Vec<Arc<Zone>> {
         self.zones.all()
     }
 
@@ -169,6 +171,12 @@ impl Resolver {
     /// before anybody is told of it.
     pub fn forget(&self, keys: &[CanonicalKey]) {
         keys.iter().for_each(|key| self.cache.forget(key));
+    }
+
+    /// Forgets everything that was remembered; called by the registry after changes that concern
+    /// many records, such as the state of a prefix.
+    pub fn forget_all(&self) {
+        self.cache.forget_all();
     }
 
     /// Reads this node's prefixes again; called by the registry after they changed.
@@ -188,7 +196,33 @@ impl Resolver {
         };
         let stored = Arc::new(stored);
         self.cache.fill(key, &stored, ticket);
-        Ok(answer(stored, asker))
+        Ok(self.answer(stored, asker))
+    }
+
+    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
+        let kind = self.view(&stored.record, asker);
+        let status = stored.record.status;
+        let answer = Answer { stored, kind };
+        match status {
+            Status::Active => Outcome::Record(answer),
+            Status::Retired => Outcome::Retired(answer),
+        }
+    }
+
+    /// How much of a record somebody may see.
+    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
+        let Asker::Actor(_) = asker else { return ViewKind::Public };
+        let holder = self.holder_of(record);
+        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
+        if sees_all { ViewKind::Full } else { ViewKind::Public }
+    }
+
+    /// Who holds a record; none for the node itself.
+    pub fn holder_of(&self, record: &Record) -> Option<RegistrantId> {
+        if record.held_apart {
+            return RegistrantId::parse(&record.registrant).ok();
+        }
+        self.zone_of(&record.identifier.prefix())?.allocation.registrant.clone()
     }
 
     fn any_in_branch(&self, prefix: &Prefix, branch: Branch) -> Result<bool, StoreError> {
@@ -223,20 +257,6 @@ impl Resolver {
 /// Whether a suffix is a DNS label of its own below `_id`; the others are below `_hash`.
 pub fn fits_label(suffix: &str) -> bool {
     suffix.len() <= LABEL_OCTETS && suffix != "*"
-}
-
-fn answer(stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-    let sees_all = match asker {
-        Asker::Public => false,
-        asker => asker.sees_all(&stored.record.identifier.prefix()),
-    };
-    let kind = if sees_all { ViewKind::Full } else { ViewKind::Public };
-    let status = stored.record.status;
-    let answer = Answer { stored, kind };
-    match status {
-        Status::Active => Outcome::Record(answer),
-        Status::Retired => Outcome::Retired(answer),
-    }
 }
 
 /// Most octets of a DNS label (RFC 1035 §2.3.4).

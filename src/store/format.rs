@@ -6,16 +6,23 @@
 //! leave the folder alone and need not ask an engine that may not even open it. History and rules
 //! are in `schemas/store-format.md`.
 
+use std::collections::BTreeMap;
 use std::fs::{File, read_dir};
 use std::io::{self, Read as _, Write as _};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use super::{Column, ColumnId, Direction, Read, Row, Store, StoreError, Transaction};
+use super::tables::read_position;
+use super::{
+    COUNTERS, Column, ColumnId, Count, Direction, PREFIXES, Read, Row, Store, StoreError, StoredPrefix,
+    Transaction, identifier_counter,
+};
 use crate::codec::{Corrupt, Reader, Writer};
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::registrant::Allocation;
 
 /// The newest format, the one this program writes.
-pub const STORE_FORMAT: u32 = 1;
+pub const STORE_FORMAT: u32 = 2;
 
 /// The row with the store's format; also in backups.
 pub const FORMAT: Column<String, Format> = Column::new(ColumnId::Meta);
@@ -48,7 +55,61 @@ struct Step {
 }
 
 /// One step for each format that was ever released, in order.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[Step { from: 1, apply: allocate_and_count }];
+
+/// From 1 to 2: prefixes become documents, and their identifiers are counted.
+fn allocate_and_count(
+    read: &dyn Read,
+    transaction: &mut dyn Transaction,
+) -> Result<(), StoreError> {
+    let mut counts: BTreeMap<Prefix, u64> = BTreeMap::new();
+    let mut fault = None;
+    read.scan(ColumnId::Prefixes, all_keys(), Direction::Forward, &mut |key, row| {
+        let taken = PREFIXES.decode_key(key).and_then(|prefix| {
+            if let Some(stored) = old_prefix(key, row)? {
+                PREFIXES.put(transaction, &prefix, &stored);
+            }
+            counts.insert(prefix, 0);
+            Ok(())
+        });
+        fault = taken.err();
+        if fault.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    read.scan(ColumnId::Records, all_keys(), Direction::Forward, &mut |key, _| {
+        let Ok(key) = CanonicalKey::from_bytes(key) else { return ControlFlow::Continue(()) };
+        let mut prefix = Some(key.prefix());
+        while let Some(candidate) = prefix {
+            if let Some(count) = counts.get_mut(&candidate) {
+                *count += 1;
+                break;
+            }
+            prefix = candidate.parent();
+        }
+        ControlFlow::Continue(())
+    })?;
+    for (prefix, count) in counts {
+        COUNTERS.put(transaction, &identifier_counter(&prefix), &Count(count));
+    }
+    fault.map_or(Ok(()), Err)
+}
+
+/// A prefix's row of format 1 as a document; none when it is one already.
+fn old_prefix(key: &[u8], row: &[u8]) -> Result<Option<StoredPrefix>, StoreError> {
+    let mut reader = Reader::new(row);
+    let mut read = || {
+        let position = read_position(&mut reader)?;
+        if reader.u8("prefix format")? != 1 {
+            return Ok(None);
+        }
+        let version = reader.varint("version")?;
+        let created_ms = reader.varint("created")?;
+        let content = Allocation::own();
+        Ok(Some(StoredPrefix { position, version, created_ms, modified_ms: created_ms, content }))
+    };
+    let column = ColumnId::Prefixes.name();
+    let key = || data_encoding::HEXLOWER.encode(key);
+    read().map_err(|reason| StoreError::Corrupt { column, key: key(), reason })
+}
 
 /// The keys of a whole column: none starts with 64 bytes of 255.
 pub fn all_keys() -> Range<Vec<u8>> {

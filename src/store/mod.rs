@@ -10,6 +10,7 @@
 
 mod backup;
 mod column;
+mod documents;
 mod format;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -25,11 +26,15 @@ pub use backup::{
     write_backup,
 };
 pub use column::{Column, Key, Row, key_bytes};
+pub use documents::{
+    Document, DocumentKey, DocumentKind, StoredDocument, document_guard, document_row, find_document,
+    scan_documents,
+};
 pub use format::{FORMAT, FORMAT_FILE, FORMAT_KEY, Format, STORE_FORMAT, all_keys};
 pub use rocks::{RocksSettings, RocksStore};
 pub use tables::{
-    NAMES, NameKey, PREFIXES, RECORDS, StoredPrefix, StoredRecord, VERSIONS, VersionKey,
-    write_position,
+    COUNTERS, Count, NAMES, NameKey, PREFIXES, RECORDS, StoredPrefix, StoredRecord, VERSIONS,
+    VersionKey, identifier_counter, write_position,
 };
 
 /// The columns, in the order in which dumps and backups list them.
@@ -49,6 +54,20 @@ pub enum ColumnId {
     Tokens,
     /// Day, account and idempotency key -> outcome.
     Idempotency,
+    /// Kind and name -> registrant, account, group, grant, transfer, template.
+    Documents,
+    /// Name -> number that only grows: identifiers of a prefix, numbers minted, last use.
+    Counters,
+    /// Prefix, template, attribute and value -> suffixes that have it.
+    Indexes,
+    /// Prefix, template, attribute and value -> the identifier that has it.
+    Unique,
+    /// Identifier referred to, and identifier that refers -> by which attributes.
+    References,
+    /// Prefix and day -> what was registered and looked up.
+    Statistics,
+    /// Job, and job and row -> where an import or export stands.
+    Jobs,
     /// Log and index -> entry and its subject.
     Journal,
     /// Log and index -> metadata and body of entries that are not about records.
@@ -61,7 +80,7 @@ pub enum ColumnId {
 
 impl ColumnId {
     /// All columns, in order.
-    pub const ALL: [ColumnId; 11] = [
+    pub const ALL: [ColumnId; 18] = [
         ColumnId::Meta,
         ColumnId::Records,
         ColumnId::Versions,
@@ -69,6 +88,13 @@ impl ColumnId {
         ColumnId::Prefixes,
         ColumnId::Tokens,
         ColumnId::Idempotency,
+        ColumnId::Documents,
+        ColumnId::Counters,
+        ColumnId::Indexes,
+        ColumnId::Unique,
+        ColumnId::References,
+        ColumnId::Statistics,
+        ColumnId::Jobs,
         ColumnId::Journal,
         ColumnId::Bodies,
         ColumnId::Tiles,
@@ -85,6 +111,13 @@ impl ColumnId {
             ColumnId::Prefixes => "prefixes",
             ColumnId::Tokens => "tokens",
             ColumnId::Idempotency => "idempotency",
+            ColumnId::Documents => "documents",
+            ColumnId::Counters => "counters",
+            ColumnId::Indexes => "indexes",
+            ColumnId::Unique => "unique",
+            ColumnId::References => "references",
+            ColumnId::Statistics => "statistics",
+            ColumnId::Jobs => "jobs",
             ColumnId::Journal => "journal",
             ColumnId::Bodies => "bodies",
             ColumnId::Tiles => "tiles",
@@ -139,7 +172,7 @@ pub trait Store: Read {
 pub trait Transaction {
     /// Whether all guarded rows are as they were at `read_at`, counting what this transaction has
     /// put so far. May say no without cause (an old `read_at`); the caller reads again and retries.
-    /// Rows that are written once (versions, journal, bodies, tiles, checkpoints) are never
+    /// Rows that are written once or by the writer alone (versions, journal, counters …) are never
     /// guarded: guarding one is always refused.
     fn admit(&mut self, read_at: ReadPoint, guards: &[Guard]) -> bool;
 

@@ -1,10 +1,11 @@
 //! The columns whose rows are records, names and prefixes.
 
-use super::{Column, ColumnId, Key, Row};
+use super::{Column, ColumnId, Key, Row, StoredDocument};
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::ledger::Position;
 use crate::record::Record;
+use crate::registrant::Allocation;
 
 /// Canonical key -> latest record.
 pub const RECORDS: Column<CanonicalKey, StoredRecord> = Column::new(ColumnId::Records);
@@ -39,41 +40,40 @@ impl Row for StoredRecord {
     }
 }
 
-/// A prefix this node is responsible for, and the ledger entry that proves it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredPrefix {
-    /// Where the entry stands.
-    pub position: Position,
-    /// 1 when allocated, one more with every change.
-    pub version: u64,
-    /// When it was allocated; milliseconds since 1970.
-    pub created_ms: u64,
-}
-
-impl Row for StoredPrefix {
-    fn write_row(&self, writer: &mut Writer) {
-        write_position(writer, self.position);
-        writer.u8(PREFIX_FORMAT).varint(self.version).varint(self.created_ms);
-    }
-
-    fn read_row(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let position = read_position(reader)?;
-        if reader.u8("prefix format")? != PREFIX_FORMAT {
-            return Err(Corrupt::Format("prefix format"));
-        }
-        let version = reader.varint("version")?;
-        Ok(Self { position, version, created_ms: reader.varint("created")? })
-    }
-}
+/// A prefix of this node, and the ledger entry that proves it.
+pub type StoredPrefix = StoredDocument<Allocation>;
 
 /// Writes the position in front of a row; the writer knows it last.
 pub fn write_position(writer: &mut Writer, position: Position) {
     writer.varint(u64::from(position.log)).varint(position.index);
 }
 
-fn read_position(reader: &mut Reader<'_>) -> Result<Position, Corrupt> {
+pub(super) fn read_position(reader: &mut Reader<'_>) -> Result<Position, Corrupt> {
     let log = u32::try_from(reader.varint("log")?).map_err(|_| Corrupt::Range("log"))?;
     Ok(Position { log, index: reader.varint("ledger index")? })
+}
+
+/// Name -> number that only grows. Written by the writer alone, which keeps them in memory.
+pub const COUNTERS: Column<String, Count> = Column::new(ColumnId::Counters);
+
+/// A number that only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u64);
+
+impl Row for Count {
+    fn write_row(&self, writer: &mut Writer) {
+        writer.varint(self.0);
+    }
+
+    fn read_row(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        reader.varint("count").map(Self)
+    }
+}
+
+/// Name of the counter of a prefix's identifiers, retired ones included; those below prefixes of
+/// this node's own count there.
+pub fn identifier_counter(prefix: &Prefix) -> String {
+    format!("identifiers/{prefix}")
 }
 
 /// Key of [`VERSIONS`]: all versions of an identifier are neighbours, in order.
@@ -133,6 +133,3 @@ impl Key for Prefix {
         if prefix.as_str() == text { Ok(prefix) } else { Err(Corrupt::Range("prefix")) }
     }
 }
-
-/// Number of the prefix row's disk format.
-const PREFIX_FORMAT: u8 = 1;

@@ -20,6 +20,7 @@ use crate::ledger::Position;
 use crate::record::{Form, Permissions, Record, Status, Ttl, Value};
 use crate::resolver::{Resolver, fits_label};
 use crate::store::memory::MemoryStore;
+use crate::registrant::Allocation;
 use crate::store::{
     NAMES, NameKey, PREFIXES, RECORDS, Store, StoredPrefix, StoredRecord, key_bytes,
 };
@@ -44,6 +45,7 @@ fn record(identifier: &str, status: Status, values: Vec<Value>) -> StoredRecord 
         version: 1,
         status,
         registrant: "a".into(),
+        held_apart: false,
         actor: "a".into(),
         reason: String::new(),
         created_ms: 0,
@@ -87,8 +89,13 @@ fn resolver() -> Arc<Resolver> {
     let store = Arc::new(MemoryStore::default());
     let mut changes = store.begin();
     for prefix in ["88.118", "88.118.9", "20.500.1"] {
-        let row =
-            StoredPrefix { position: Position { log: 1, index: 0 }, version: 1, created_ms: 0 };
+        let row = StoredPrefix {
+            position: Position { log: 1, index: 0 },
+            version: 1,
+            created_ms: 0,
+            modified_ms: 0,
+            content: Allocation::own(),
+        };
         PREFIXES.put(&mut *changes, &Prefix::parse(prefix).unwrap(), &row);
     }
     for stored in records() {

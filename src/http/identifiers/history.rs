@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::answers;
 use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, body, path};
-use crate::record::{RecordDocument, View, ViewKind};
+use crate::record::{Record, RecordDocument, View, ViewKind};
 use crate::store::StoredRecord;
 
 /// Which versions to show.
@@ -95,21 +95,22 @@ pub(in crate::http) async fn read_history(
         let detail = format!("{identifier} was never registered");
         return Err(Problem::new(&problem::NOT_REGISTERED, detail));
     }
-    let sees_all = asker.sees_all(&prefix);
-    let history = history(entries, limit, sees_all, app.settings.answer_bytes);
+    let view = |record: &Record| app.resolver.view(record, &asker);
+    let history = history(entries, limit, view, app.settings.answer_bytes);
     Ok(answers::json(StatusCode::OK, &history))
 }
 
 fn history(
     entries: Vec<StoredRecord>,
     limit: usize,
-    sees_all: bool,
+    view: impl Fn(&Record) -> ViewKind,
     most_bytes: usize,
 ) -> HistoryDocument {
-    let kind = if sees_all { ViewKind::Full } else { ViewKind::Public };
     let (mut versions, mut bytes, found) = (Vec::new(), 0, entries.len());
     for entry in entries {
         bytes += super::list::weight(&entry);
+        let kind = view(&entry.record);
+        let sees_all = kind == ViewKind::Full;
         let view = View { record: &entry.record, kind };
         versions.push(VersionDocument {
             record: RecordDocument::new(&view, entry.position.index),

@@ -14,7 +14,7 @@ use crate::http::answers;
 use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, body};
 use crate::identifier::{Identifier, Prefix};
-use crate::record::{RecordDocument, Status, View, ViewKind};
+use crate::record::{RecordDocument, Status, View};
 use crate::resolver::Resolver;
 use crate::store::{StoreError, StoredRecord};
 
@@ -120,7 +120,7 @@ impl Listing {
             after = part.records.last().map(|last| last.record.identifier.clone());
             for listed in &part.records {
                 bytes += weight(listed);
-                page.records.push(seen(listed, asker));
+                page.records.push(seen(resolver, listed, asker));
             }
             page.next = part.next;
             if page.next.is_none() || page.records.len() >= self.limit || bytes >= self.bytes {
@@ -148,9 +148,8 @@ impl Listing {
 }
 
 /// A record as this asker sees it.
-fn seen(stored: &StoredRecord, asker: &Asker) -> RecordDocument {
-    let sees_all = asker.sees_all(&stored.record.identifier.prefix());
-    let kind = if sees_all { ViewKind::Full } else { ViewKind::Public };
+fn seen(resolver: &Resolver, stored: &StoredRecord, asker: &Asker) -> RecordDocument {
+    let kind = resolver.view(&stored.record, asker);
     RecordDocument::new(&View { record: &stored.record, kind }, stored.position.index)
 }
 

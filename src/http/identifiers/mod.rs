@@ -15,9 +15,8 @@ use super::body;
 use super::conditions::{self, Fingerprint};
 use super::problem::{self, Problem};
 use super::{App, path};
-use crate::access::{Action, Actor};
+use crate::access::{Actor, Asker};
 use crate::identifier::Identifier;
-use crate::record::ViewKind;
 use crate::registry::{Command, Condition, Receipt};
 use crate::resolver::Answer;
 
@@ -65,13 +64,11 @@ impl Change {
             body: &body,
         };
         let idempotency = conditions::idempotency(&head.headers, &fingerprint)?;
-        let prefix = identifier.prefix();
         let command = command(&body, identifier, condition)?;
         let request = crate::registry::Request { command, reason, idempotency };
         match app.write(&actor, request).await? {
             Receipt::Record { stored, created, .. } => {
-                let reads = actor.may(Action::Read, &prefix);
-                let kind = if reads { ViewKind::Full } else { ViewKind::Public };
+                let kind = app.resolver.view(&stored.record, &Asker::Actor(actor));
                 Ok((Answer { stored, kind }, created))
             }
             receipt => Err(super::app::wrong_receipt(&receipt)),

@@ -97,6 +97,7 @@ fn damaged(reason: Corrupt) -> BackupError {
         | Corrupt::Trailing(field)
         | Corrupt::Range(field)
         | Corrupt::Utf8(field)
+        | Corrupt::Json(field)
         | Corrupt::Format(field) => BackupError::Damaged(field),
     }
 }

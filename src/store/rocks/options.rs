@@ -107,8 +107,16 @@ enum Profile {
 
 fn profile(id: ColumnId) -> Profile {
     match id {
-        ColumnId::Records | ColumnId::Names | ColumnId::Tokens => Profile::Point,
-        ColumnId::Meta | ColumnId::Prefixes | ColumnId::Idempotency => Profile::Range,
+        ColumnId::Records | ColumnId::Names | ColumnId::Tokens | ColumnId::Unique => Profile::Point,
+        ColumnId::Meta
+        | ColumnId::Prefixes
+        | ColumnId::Idempotency
+        | ColumnId::Documents
+        | ColumnId::Counters
+        | ColumnId::Indexes
+        | ColumnId::References
+        | ColumnId::Statistics
+        | ColumnId::Jobs => Profile::Range,
         ColumnId::Versions | ColumnId::Journal | ColumnId::Bodies | ColumnId::Checkpoints => {
             Profile::Append
         }

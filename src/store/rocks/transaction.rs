@@ -82,7 +82,8 @@ impl Transaction for RocksTransaction<'_> {
     }
 }
 
-/// Whether changes of the column's rows are remembered; rows of the others are written once.
+/// Whether changes of the column's rows are remembered; rows of the others are written once, or
+/// by the writer alone.
 fn can_be_guarded(column: ColumnId) -> bool {
     match column {
         ColumnId::Meta
@@ -90,8 +91,15 @@ fn can_be_guarded(column: ColumnId) -> bool {
         | ColumnId::Names
         | ColumnId::Prefixes
         | ColumnId::Tokens
-        | ColumnId::Idempotency => true,
+        | ColumnId::Idempotency
+        | ColumnId::Documents
+        | ColumnId::Unique
+        | ColumnId::Jobs => true,
         ColumnId::Versions
+        | ColumnId::Counters
+        | ColumnId::Indexes
+        | ColumnId::References
+        | ColumnId::Statistics
         | ColumnId::Journal
         | ColumnId::Bodies
         | ColumnId::Tiles

@@ -1,4 +1,18 @@
-//! What can be asked of the registry.
+//! What can be asked of the registry; one file for each kind of thing that is changed.
+
+mod accounts;
+mod grants;
+mod prefixes;
+mod registrants;
+mod templates;
+mod transfers;
+
+pub use accounts::AccountCommand;
+pub use grants::GrantCommand;
+pub use prefixes::PrefixCommand;
+pub use registrants::RegistrantCommand;
+pub use templates::TemplateCommand;
+pub use transfers::TransferCommand;
 
 use crate::access::NewToken;
 use crate::identifier::{CanonicalKey, Identifier};
@@ -66,7 +80,7 @@ impl Command {
             Command::Put { identifier, .. }
             | Command::Patch { identifier, .. }
             | Command::Retire { identifier, .. } => Some(identifier.key()),
-            Command::CreateToken(_) | Command::RevokeToken { .. } => None,
+            _ => None,
         }
     }
 }

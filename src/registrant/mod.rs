@@ -1,0 +1,17 @@
+//! Registrants and what they hold: prefixes, groups, grants.
+//!
+//! These are the words of registration, without a store behind them: who an enterprise is, what
+//! state a prefix is in, who may see and edit which attributes. All of them are kept and shown as
+//! JSON; members that a node does not know are refused, so that nothing is lost by rewriting.
+
+mod allocation;
+mod grant;
+mod id;
+mod profile;
+mod transfer;
+
+pub use allocation::{Allocation, AllocationState, Quota};
+pub use grant::{Access, Grant, Grantee, Group};
+pub use id::RegistrantId;
+pub use profile::{Contact, Registrant, RegistrantState};
+pub use transfer::{Transfer, TransferState};

@@ -1,0 +1,132 @@
+//! Planning: from a request to a change, on the caller's thread.
+//!
+//! One file for each kind of thing that is changed.
+
+mod accounts;
+mod documents;
+mod grants;
+mod prefixes;
+mod records;
+mod registrants;
+mod templates;
+mod tokens;
+mod transfers;
+
+use std::sync::Arc;
+
+use super::idempotency::Repetition;
+use super::submit::{Change, Effect};
+use super::{Command, Registry, RegistryError, Request};
+use crate::access::{Actor, Authority};
+use crate::identifier::Prefix;
+use crate::store::{Guard, ReadPoint, StoredRecord};
+
+pub(super) use documents::DocumentPlan;
+pub use tokens::MIN_SECRET_OCTETS;
+pub(super) use tokens::{new_token, token_body};
+
+/// What planning came to.
+pub enum Plan {
+    /// Nothing needs to change: a repetition, or the record is as asked.
+    Done(Receipt),
+    /// A change to submit.
+    Change(Box<Change>),
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub enum Receipt {
+    /// A record was made, changed or found as asked.
+    Record {
+        /// The record and its place in the ledger.
+        stored: Arc<StoredRecord>,
+        /// Whether the identifier was registered by this request.
+        created: bool,
+        /// Whether anything changed; a repetition of an idempotent request says what it said
+        /// first.
+        changed: bool,
+    },
+    /// A token was made or revoked.
+    Token {
+        /// Its public name.
+        id: String,
+    },
+    /// A prefix was allocated or its allocation changed.
+    Prefix {
+        /// The prefix.
+        prefix: Prefix,
+    },
+    /// A document was made or changed.
+    Document {
+        /// Its name within its kind.
+        id: String,
+        /// Its version.
+        version: u64,
+    },
+}
+
+/// A request while it is planned.
+pub(super) struct Planning<'a> {
+    pub registry: &'a Registry,
+    pub request: &'a Request,
+    pub actor: &'a Actor,
+    pub now_ms: u64,
+    read_at: ReadPoint,
+    repetition: Option<Repetition>,
+    /// Rows that were read and must not have changed.
+    guards: Vec<Guard>,
+}
+
+pub(super) fn plan(
+    registry: &Registry,
+    actor: &Actor,
+    request: &Request,
+    now_ms: u64,
+) -> Result<Plan, RegistryError> {
+    let read_at = registry.store.read_point();
+    let repetition =
+        request.idempotency.as_ref().map(|key| Repetition::new(actor.account(), key, now_ms));
+    if let Some(repetition) = &repetition
+        && let Some(receipt) = repetition.find(&*registry.store)?
+    {
+        return Ok(Plan::Done(receipt));
+    }
+    let guards = Vec::with_capacity(4);
+    let planning = Planning { registry, request, actor, now_ms, read_at, repetition, guards };
+    match &request.command {
+        Command::Put { identifier, draft, condition } => {
+            planning.put(identifier, draft, *condition)
+        }
+        Command::Patch { identifier, patch, condition } => {
+            planning.patch(identifier, patch, *condition)
+        }
+        Command::Retire { identifier, condition } => planning.retire(identifier, *condition),
+        Command::CreateToken(new) => planning.create_token(new),
+        Command::RevokeToken { id } => planning.revoke_token(id),
+        Command::Account(command) => planning.account(command),
+        Command::Registrant(command) => planning.registrant(command),
+        Command::Prefix(command) => planning.prefix(command),
+        Command::Transfer(command) => planning.transfer(command),
+        Command::Template(command) => planning.template(command),
+        Command::Grant(command) => planning.grant(command),
+
+    }
+}
+
+impl Planning<'_> {
+    /// The change with these effects, which stands only while nothing that was read for it changes.
+    pub(super) fn change(self, authority: Authority, effects: Vec<Effect>) -> Plan {
+        let mut guards = self.guards;
+        guards.extend(authority.guards().iter().cloned());
+        guards.extend(self.repetition.as_ref().map(Repetition::guard));
+        Plan::Change(Box::new(Change {
+            account: authority.account().to_owned(),
+            read_at: self.read_at,
+            guards,
+            effects,
+            rows: Vec::new(),
+            counts: Vec::new(),
+            repetition: self.repetition,
+        }))
+    }
+}

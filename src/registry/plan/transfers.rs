@@ -1,0 +1,10 @@
+//! Planning: transfers of prefixes and identifiers.
+
+use super::{Plan, Planning};
+use crate::registry::{TransferCommand, RegistryError};
+
+impl Planning<'_> {
+    pub(super) fn transfer(self, command: &TransferCommand) -> Result<Plan, RegistryError> {
+        match *command {}
+    }
+}
