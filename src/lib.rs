@@ -27,3 +27,4 @@ pub mod signing;
 mod snapshot;
 pub mod store;
 pub mod telemetry;
+pub mod template;
