@@ -28,3 +28,4 @@ pub mod signing;
 mod snapshot;
 pub mod store;
 pub mod telemetry;
+pub mod template;

@@ -43,7 +43,7 @@ impl Attribute {
 }
 
 /// Refuses names that no protocol could carry as `name=value`.
-pub(super) fn check_name(name: &str) -> Result<(), AttributeError> {
+pub fn check_name(name: &str) -> Result<(), AttributeError> {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '=' | '/' | '"');
     let reserved = name.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("HS_"));
     if name.is_empty() || name.len() > MAX_NAME_OCTETS || reserved || name.contains(forbidden) {

@@ -13,7 +13,7 @@ mod meta;
 mod value;
 mod view;
 
-pub use attribute::{Attribute, AttributeError};
+pub use attribute::{Attribute, AttributeError, check_name};
 pub use data::DataForm;
 pub use disk::RECORD_FORMAT;
 pub use draft::{Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch};
