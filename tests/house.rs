@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom row up; a room uses its own row and the rows below it.
 const ROWS: [&[&str]; 6] = [
-    &["identifier", "record", "codec"],
+    &["identifier", "record", "codec", "codes", "tabular"],
     &["store", "ledger", "signing"],
     &["resolver", "registry", "access"],
     &["dns", "handle", "http", "peer"],
