@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod codec;
+pub mod codes;
 pub mod config;
 pub mod dns;
 pub mod fuzzing;
@@ -27,5 +28,6 @@ pub mod signing;
 #[cfg(test)]
 mod snapshot;
 pub mod store;
+pub mod tabular;
 pub mod telemetry;
 pub mod template;
