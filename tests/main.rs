@@ -14,5 +14,6 @@ mod kill;
 mod knot;
 mod locks;
 mod people;
+mod schemathesis;
 mod service;
 mod stores;

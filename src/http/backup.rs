@@ -29,7 +29,7 @@ use super::tokens::administrator;
     tag = "administration",
     responses(
         (status = 200, description = "The backup", content_type = "application/octet-stream",
-         body = Vec<u8>),
+         body = String),
         (status = "default", description = "A problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),

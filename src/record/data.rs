@@ -20,7 +20,7 @@ pub enum DataForm {
         /// `string`, `base64`, `hex`, `admin` or `vlist`.
         format: String,
         /// The data in that format: text, or for `admin` and `vlist` what the Handle JSON API has.
-        #[schema(value_type = Object)]
+        #[schema(value_type = serde_json::Value)]
         value: Json,
     },
 }

@@ -244,7 +244,7 @@ pub struct DraftBody {
     pub values: Option<Vec<DraftValueBody>>,
     /// Typed attributes by name. Decimals travel as strings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<std::collections::BTreeMap<String, Object>>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     pub attributes: Option<BTreeMap<String, Json>>,
 }
 

@@ -30,7 +30,7 @@ pub struct RecordDocument {
     /// Values that are no attributes.
     pub values: Vec<ValueDocument>,
     /// Typed attributes by name.
-    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub attributes: BTreeMap<String, Json>,
 }
 

@@ -6,7 +6,7 @@ mod programs;
 
 pub use connection::{Connection, Reply, exchange};
 pub use node::{ADMIN_TOKEN, Launch, Node, send_signal};
-pub use programs::{curl, decoded, dig, nameplate, output, program, python, text};
+pub use programs::{curl, decoded, dig, nameplate, output, program, python, python_program, text};
 
 use std::time::{Duration, Instant};
 

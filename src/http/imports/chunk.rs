@@ -53,7 +53,7 @@ pub(in crate::http) struct LineRegistration {
     values: Option<Vec<DraftValueBody>>,
     /// As in a registration.
     #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
     attributes: Option<BTreeMap<String, Json>>,
 }
 

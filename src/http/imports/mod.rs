@@ -37,6 +37,7 @@ use lines::Lines;
 pub(super) struct ImportQuery {
     /// `all` tells the outcome of every line, `failed` only of those that failed.
     #[serde(default)]
+    #[param(inline)]
     outcomes: Outcomes,
 }
 

@@ -1,0 +1,18 @@
+"""What schemathesis cannot know of this API."""
+
+import json
+import os
+
+import schemathesis
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(ctx, value):
+    return json.dumps(value).encode() + b"\n"
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Leaves the token that the tests use alone: without it, 401 is all there is to see."""
+    if case.path_parameters.get("id") == os.environ["OWN_TOKEN"]:
+        case.path_parameters["id"] = "absent"
