@@ -118,7 +118,9 @@ impl Responder {
         }
         let Some(place) = self.place(question) else { return refused };
         let Some(zone) = self.zone(question, &place) else { return refused };
-        if place.rest == Rest::Nothing && place.prefix.as_ref() == zone.prefix.as_ref().map(|zone| &zone.prefix) {
+        if place.rest == Rest::Nothing
+            && place.prefix.as_ref() == zone.prefix.as_ref().map(|zone| &zone.prefix)
+        {
             return Some(self.write_apex(question, reply, &zone));
         }
         if let Some(addresses) = self.zones.server_at(question, zone.tail) {

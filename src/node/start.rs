@@ -11,7 +11,7 @@ use ring::rand::SystemRandom;
 
 use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
-use crate::access::{Right, Access, Actions, Actor, NewToken, fresh_secret};
+use crate::access::{Access, Actions, Actor, NewToken, Right, fresh_secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns;
@@ -122,7 +122,9 @@ fn warn_of_ignored_prefixes(config: &Config, resolver: &Resolver) {
         return;
     }
     let own = resolver.zones();
-    for prefix in config.prefix.iter().filter(|prefix| !own.iter().any(|zone| zone.prefix == **prefix)) {
+    for prefix in
+        config.prefix.iter().filter(|prefix| !own.iter().any(|zone| zone.prefix == **prefix))
+    {
         tracing::warn!(
             %prefix,
             "not one of this node's prefixes: --prefix seeds new nodes only and is ignored here"

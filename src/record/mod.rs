@@ -54,6 +54,15 @@ impl Record {
     pub fn attributes(&self) -> impl Iterator<Item = &Value> {
         self.values.iter().filter(|value| value.is_attribute())
     }
+
+    /// Identifier and version of the template the record was made by; none without one.
+    pub fn template(&self) -> Option<(&str, u64)> {
+        let text = |index: u32| {
+            let place = self.values.binary_search_by_key(&index, |value| value.index).ok()?;
+            self.values[place].text()
+        };
+        Some((text(TEMPLATE_INDEX)?, text(TEMPLATE_VERSION_INDEX)?.parse().ok()?))
+    }
 }
 
 /// Whether an identifier is in use.
@@ -80,6 +89,12 @@ impl Status {
 
 /// First index of attribute values. 1000 and 1001 are reserved for the template.
 pub const ATTRIBUTES_FROM: u32 = 2_000;
+
+/// Index of the value that holds the identifier of the record's template; its type is `TEMPLATE`.
+pub const TEMPLATE_INDEX: u32 = 1_000;
+
+/// Index of the value that holds the template's version; its type is `TEMPLATE_VERSION`.
+pub const TEMPLATE_VERSION_INDEX: u32 = 1_001;
 
 /// Most values, attributes included, in one record.
 pub const MAX_VALUES: usize = 1_000;

@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use super::{Column, ColumnId, Direction, Guard, Key, Read, Row, StoreError, key_bytes};
 use crate::codec::{Corrupt, Reader, Writer, canonical_json};
 use crate::ledger::Position;
+use crate::registrant::{Grant, Group, Registrant, Transfer};
+use crate::template::{TemplateHead, TemplateVersion};
 
 /// Something that is kept as a document.
 pub trait Document: Serialize + DeserializeOwned {
@@ -22,6 +24,30 @@ pub trait Document: Serialize + DeserializeOwned {
     fn ledger_body(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
+}
+
+impl Document for Registrant {
+    const KIND: DocumentKind = DocumentKind::Registrant;
+}
+
+impl Document for Group {
+    const KIND: DocumentKind = DocumentKind::Group;
+}
+
+impl Document for Grant {
+    const KIND: DocumentKind = DocumentKind::Grant;
+}
+
+impl Document for Transfer {
+    const KIND: DocumentKind = DocumentKind::Transfer;
+}
+
+impl Document for TemplateHead {
+    const KIND: DocumentKind = DocumentKind::Template;
+}
+
+impl Document for TemplateVersion {
+    const KIND: DocumentKind = DocumentKind::TemplateVersion;
 }
 
 /// A document, the ledger entry that proves it, and its age.
@@ -127,7 +153,8 @@ impl<T: Serialize + DeserializeOwned> Row for StoredDocument<T> {
         let created_ms = reader.varint("created")?;
         let modified_ms =
             created_ms.checked_add(reader.varint("modified")?).ok_or(Corrupt::Range("modified"))?;
-        let content = serde_json::from_slice(reader.rest()).map_err(|_| Corrupt::Json("document"))?;
+        let content =
+            serde_json::from_slice(reader.rest()).map_err(|_| Corrupt::Json("document"))?;
         Ok(Self { position, version, created_ms, modified_ms, content })
     }
 }

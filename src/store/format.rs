@@ -14,8 +14,8 @@ use std::path::Path;
 
 use super::tables::read_position;
 use super::{
-    COUNTERS, Column, ColumnId, Count, Direction, PREFIXES, Read, Row, Store, StoreError, StoredPrefix,
-    Transaction, identifier_counter,
+    COUNTERS, Column, ColumnId, Count, Direction, PREFIXES, Read, Row, Store, StoreError,
+    StoredPrefix, Transaction, identifier_counter,
 };
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::identifier::{CanonicalKey, Prefix};
@@ -275,10 +275,13 @@ mod tests {
     fn a_newer_format_is_refused_untouched() {
         let folder = tempfile::tempdir().unwrap();
         drop(open(folder.path()).unwrap());
-        std::fs::write(folder.path().join(FORMAT_FILE), "2\n").unwrap();
+        std::fs::write(folder.path().join(FORMAT_FILE), "3\n").unwrap();
         let before = names(folder.path());
         let refusal = open(folder.path()).err();
-        assert!(matches!(refusal, Some(StoreError::Newer { found: 2, known: 1 })), "{refusal:?}");
+        assert!(
+            matches!(refusal, Some(StoreError::Newer { found: 3, known: STORE_FORMAT })),
+            "{refusal:?}"
+        );
         assert_eq!(names(folder.path()), before);
         std::fs::write(folder.path().join(FORMAT_FILE), "two").unwrap();
         assert!(open(folder.path()).err().unwrap().to_string().contains("\"two\""));
@@ -296,7 +299,10 @@ mod tests {
         commit_format(&store, 7, |_| Ok(())).unwrap();
         drop(store);
         let refusal = open(folder.path()).err();
-        assert!(matches!(refusal, Some(StoreError::Newer { found: 7, known: 1 })), "{refusal:?}");
+        assert!(
+            matches!(refusal, Some(StoreError::Newer { found: 7, known: STORE_FORMAT })),
+            "{refusal:?}"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod backup;
 mod column;
 mod documents;
 mod format;
+mod index;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rocks;
@@ -27,10 +28,13 @@ pub use backup::{
 };
 pub use column::{Column, Key, Row, key_bytes};
 pub use documents::{
-    Document, DocumentKey, DocumentKind, StoredDocument, document_guard, document_row, find_document,
-    scan_documents,
+    Document, DocumentKey, DocumentKind, StoredDocument, document_guard, document_row,
+    find_document, scan_documents,
 };
 pub use format::{FORMAT, FORMAT_FILE, FORMAT_KEY, Format, STORE_FORMAT, all_keys};
+pub use index::{
+    INDEXES, IndexKey, Present, REFERENCES, ReferenceKey, ReferringAttributes, UNIQUE, UniqueKey,
+};
 pub use rocks::{RocksSettings, RocksStore};
 pub use tables::{
     COUNTERS, Count, NAMES, NameKey, PREFIXES, RECORDS, StoredPrefix, StoredRecord, VERSIONS,

@@ -19,12 +19,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(
-        path: impl Display,
-        rule: &str,
-        value: impl Display,
-        message: impl Display,
-    ) -> Self {
+    /// A fault at `path`; the value is shortened.
+    pub fn new(path: impl Display, rule: &str, value: impl Display, message: impl Display) -> Self {
         let value = shorten(&value.to_string());
         Self { path: path.to_string(), value, rule: rule.to_owned(), message: message.to_string() }
     }

@@ -18,9 +18,9 @@ use crate::clock::Clock;
 use crate::identifier::{Identifier, Prefix};
 use crate::ledger::Position;
 use crate::record::{Form, Permissions, Record, Status, Ttl, Value};
+use crate::registrant::Allocation;
 use crate::resolver::{Resolver, fits_label};
 use crate::store::memory::MemoryStore;
-use crate::registrant::Allocation;
 use crate::store::{
     NAMES, NameKey, PREFIXES, RECORDS, Store, StoredPrefix, StoredRecord, key_bytes,
 };

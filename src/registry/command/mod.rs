@@ -71,6 +71,18 @@ pub enum Command {
         /// The token's public name.
         id: String,
     },
+    /// Change accounts.
+    Account(AccountCommand),
+    /// Change registrants.
+    Registrant(RegistrantCommand),
+    /// Change prefixes.
+    Prefix(PrefixCommand),
+    /// Change transfers.
+    Transfer(TransferCommand),
+    /// Change templates.
+    Template(TemplateCommand),
+    /// Change grants and groups.
+    Grant(GrantCommand),
 }
 
 impl Command {

@@ -109,7 +109,6 @@ pub(super) fn plan(
         Command::Transfer(command) => planning.transfer(command),
         Command::Template(command) => planning.template(command),
         Command::Grant(command) => planning.grant(command),
-
     }
 }
 

@@ -1,7 +1,7 @@
 //! Planning: templates.
 
 use super::{Plan, Planning};
-use crate::registry::{TemplateCommand, RegistryError};
+use crate::registry::{RegistryError, TemplateCommand};
 
 impl Planning<'_> {
     pub(super) fn template(self, command: &TemplateCommand) -> Result<Plan, RegistryError> {

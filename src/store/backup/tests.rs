@@ -75,7 +75,7 @@ fn a_refused_backup_leaves_nothing_behind() {
     assert!(matches!(restore(b"PK\x03\x04 a zip file"), BackupError::NotABackup));
     let newer = BackupHeader { store_format: STORE_FORMAT + 1, ..header() };
     let refusal = restore(&a_backup(&store, &newer));
-    assert!(matches!(refusal, BackupError::Store(StoreError::Newer { found: 2, known: 1 })));
+    assert!(matches!(refusal, BackupError::Store(StoreError::Newer { found: 3, known: 2 })));
     for name in ["../x", "/etc/x", "a/../x", "", "a//b", ".hidden", "store/CURRENT"] {
         let files = vec![(name.to_owned(), vec![1])];
         let refusal = restore(&a_backup(&store, &BackupHeader { files, ..header() }));
