@@ -16,6 +16,7 @@ tests | curl               | curl                                | independent H
 tests | bind9-dnsutils     | dig                                 | independent DNS client
 tests | knot-dnsutils      | kdig                                | independent DNS client
 tests | knot               | knotd                               | the DNS server our answers are compared with
+tests | python3            | python3                             | independent CSV reader and writer
 tests | python3-dnspython  | dpkg:python3-dnspython              | independent DNS library
 tests | strace             | strace                              | watches syncs and injects disk faults
 tests | openssl            | openssl                             | inspects certificates

@@ -214,6 +214,12 @@ fn mappings_say_what_columns_mean() {
             "columns.list",
         ]
     );
+    let (gbk, _, _) = encoding_rs::GBK.encode("编号,型号\n1,泵\n");
+    let mut chinese = open(&gbk).unwrap();
+    let numbered = mapping(json!({"columns": {"编号": "identifier"}}));
+    let plan = Plan::new(chinese.header(), Some(&numbered)).unwrap();
+    let row = chinese.next_row(&plan).unwrap().unwrap().content.unwrap();
+    assert_eq!(row.attributes, Some(BTreeMap::from([("型号".to_owned(), json!("泵"))])));
     let nothing = Plan::new(reader.header(), Some(&Mapping::default())).unwrap_err().to_string();
     assert!(nothing.contains("no column identifier"), "{nothing}");
 }
@@ -221,7 +227,8 @@ fn mappings_say_what_columns_mean() {
 #[test]
 fn lines_of_json_are_registrations() {
     let lines = "\u{feff}{\"identifier\":\"88.1/a\",\"attributes\":{\"n\":1}}\r\n\n\
-        {\"serial\":\"7\",\r\"template\":\"88.1/T\",\"values\":[{\"type\":\"URL\",\"data\":\"u\"}]}\n\
+        {\"serial\":\"7\",\r\"template\":\"88.1/T\",\
+        \"values\":[{\"type\":\"URL\",\"data\":\"u\"}]}\n\
         {\"identifier\":\"88.1/b\",\"cells\":true}\n{\"identifier\":1}\n[\n{\"serial\":\"\0\"}\n{}";
     let mut reader =
         TableReader::open(lines.as_bytes(), TableFormat::Ndjson, Encoding::Automatic).unwrap();

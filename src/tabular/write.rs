@@ -162,7 +162,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_come_back(cells in prop::collection::vec("\\PC{0,3}['\"=+@ ,;\n\r\t-]{0,3}", 1..5)) {
+        fn rows_come_back(
+            cells in prop::collection::vec("\\PC{0,3}['\"=+@ ,;\n\r\t-]{0,3}", 1..5),
+        ) {
             let mut out = Vec::new();
             write_row(&mut out, cells.iter().map(String::as_str));
             let text = String::from_utf8(out).unwrap();
