@@ -1,6 +1,7 @@
 //! Programs of others, and our own, as a user would run them.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value as Json;
@@ -68,13 +69,20 @@ pub fn dig(node: &Node, arguments: &[&str]) -> String {
     text(program("dig").args(["@127.0.0.1", "-p", &port, "+time=5", "+tries=1"]).args(arguments))
 }
 
-/// Runs a Python program with Debian's Python, which has dnspython; the program reads JSON from
+/// Runs a Python program that may import what `deploy/requirements.txt` lists; it reads JSON from
 /// its argument and prints JSON.
 #[track_caller]
 pub fn python(source: &str, argument: &Json) -> Json {
-    let mut command = program("/usr/bin/python3");
-    let printed = text(command.arg("-c").arg(source).arg(argument.to_string()));
+    let printed = text(python_program("python").arg("-c").arg(source).arg(argument.to_string()));
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+/// A program of `deploy/requirements.txt`, or its `python`, from where `deploy/needs.sh tests` puts
+/// them: the folder `python` of the target folder.
+pub fn python_program(name: &str) -> Command {
+    let target = Path::new(env!("CARGO_BIN_EXE_nameplate")).ancestors().nth(2);
+    let path = target.expect("below a profile's folder").join("python/bin").join(name);
+    program(&path.display().to_string())
 }
 
 /// Our own program, told of the node by the environment.
