@@ -16,3 +16,4 @@ mod locks;
 mod people;
 mod service;
 mod stores;
+mod templates;
