@@ -89,7 +89,9 @@ impl Planning<'_> {
         };
         check_name(&prefix)?;
         self.check_parent(&prefix, registrant.as_ref())?;
-        let current = self.allocation(&prefix)?;
+        // A number was seen to be free; reading it again could only show who came first, whom the
+        // guard finds.
+        let current = if number.is_some() { None } else { self.allocation(&prefix)? };
         let free = |current: &StoredPrefix| current.content.state == AllocationState::Rejected;
         if current.as_ref().is_some_and(|current| !free(current)) {
             return Err(RegistryError::Taken(format!("prefix {prefix}")));

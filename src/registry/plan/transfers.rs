@@ -17,7 +17,8 @@ use crate::registry::entry::record_change;
 use crate::registry::submit::{CountChange, Effect, RowChange};
 use crate::registry::{RegistryError, TransferCommand};
 use crate::store::{
-    COUNTERS, ColumnId, IndexKey, RECORDS, StoredDocument, StoredPrefix, StoredRecord, key_bytes,
+    COUNTERS, ColumnId, IndexKey, RECORDS, StoredDocument, StoredPrefix, StoredRecord,
+    document_guard, key_bytes,
 };
 use crate::template::Fault;
 
@@ -48,10 +49,8 @@ impl Planning<'_> {
         let counter = TRANSFERS.to_owned();
         let number = COUNTERS.get(&*self.registry.store, &counter)?.map_or(0, |count| count.0) + 1;
         let id = format!("{number:08}");
-        let current = self.document::<Transfer>(&id)?;
-        if current.is_some() {
-            return Err(RegistryError::Taken(format!("transfer {id}")));
-        }
+        // Nobody has the number yet; the guard finds whoever takes it meanwhile.
+        self.guards.push(document_guard::<Transfer>(&id));
         let content = Transfer {
             state: TransferState::Offered,
             from,
