@@ -68,7 +68,9 @@ fn round(
     for (places, verdicts) in submitted {
         for (place, verdict) in places.into_iter().zip(verdicts.recv().unwrap_or_default()) {
             outcomes[place] = match verdict {
-                Verdict::Committed(receipts) => receipts.into_iter().next().map(Ok),
+                Verdict::Committed(receipts) => {
+                    requests.get(place).and_then(|request| request.receipt(receipts)).map(Ok)
+                }
                 Verdict::Failed(error) => Some(Err(error)),
                 Verdict::Conflict => None,
             };

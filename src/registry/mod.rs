@@ -10,7 +10,9 @@ mod check;
 mod command;
 mod counts;
 mod entry;
+mod filing;
 mod idempotency;
+mod numbers;
 mod plan;
 mod queue;
 mod seed;
@@ -43,6 +45,7 @@ use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
+use numbers::Numbers;
 use queue::{Queue, Submission};
 use writer::Writer;
 
@@ -52,6 +55,7 @@ pub struct Registry {
     resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    numbers: Numbers,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -110,7 +114,8 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, resolver, keys, settings, queue, ledger_size, broken, writer })
+        let numbers = Numbers::default();
+        Ok(Self { store, resolver, keys, settings, numbers, queue, ledger_size, broken, writer })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
