@@ -19,7 +19,7 @@ pub use disk::RECORD_FORMAT;
 pub use draft::{Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch};
 pub use json::{RecordDocument, ValueDocument, timestamp};
 pub use value::{Form, Permissions, Reference, Ttl, Value};
-pub use view::{View, ViewKind};
+pub use view::{Extra, View, ViewKind};
 
 use crate::identifier::Identifier;
 

@@ -6,12 +6,17 @@
 
 mod allocation;
 mod grant;
+mod group;
 mod id;
 mod profile;
 mod transfer;
 
 pub use allocation::{Allocation, AllocationState, Quota};
-pub use grant::{Access, Grant, Grantee, Group};
+pub use grant::{
+    Access, Grant, GrantSubject, Grantee, MAX_GRANTS_ON_SUBJECT, granter_of, granter_text,
+    name_start,
+};
+pub use group::{Group, GroupId, MAX_GROUPS, MAX_MEMBERS};
 pub use id::RegistrantId;
 pub use profile::{Contact, Registrant, RegistrantState};
 pub use transfer::{Transfer, TransferState};

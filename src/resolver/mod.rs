@@ -4,14 +4,19 @@
 //! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
 //! the store.
 
+mod books;
 mod cache;
+mod grants;
 mod history;
 mod listing;
+mod views;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use books::{Allowed, Granted, granted_on};
+pub use grants::Listed;
 pub use listing::Page;
 pub use zones::Zone;
 
@@ -20,6 +25,7 @@ use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use books::Books;
 use cache::AnswerCache;
 use zones::Zones;
 
@@ -28,6 +34,7 @@ pub struct Resolver {
     store: Arc<dyn Store>,
     zones: Zones,
     cache: AnswerCache,
+    books: Books,
 }
 
 /// A question.
@@ -99,7 +106,7 @@ pub struct Answer {
 impl Answer {
     /// The record as the asker sees it.
     pub fn view(&self) -> View<'_> {
-        View { record: &self.stored.record, kind: self.kind }
+        View { record: &self.stored.record, kind: &self.kind }
     }
 }
 
@@ -107,15 +114,16 @@ impl Resolver {
     /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
-        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes) })
+        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes), books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let prefix = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(stored) = self.cache.find(key) {
-                    return Some(self.answer(stored, lookup.asker));
+                if let Some(shown) = self.cache.find(key).filter(|shown| self.is_current(shown)) {
+                    let kind = self.view_hot(&shown, lookup.asker)?;
+                    return Some(answer(shown.stored, kind));
                 }
                 &key.prefix()
             }
@@ -194,27 +202,13 @@ impl Resolver {
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
             return Ok(Outcome::Absent { descendants: false });
         };
-        let stored = Arc::new(stored);
-        self.cache.fill(key, &stored, ticket);
-        Ok(self.answer(stored, asker))
-    }
-
-    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-        let kind = self.view(&stored.record, asker);
-        let status = stored.record.status;
-        let answer = Answer { stored, kind };
-        match status {
-            Status::Active => Outcome::Record(answer),
-            Status::Retired => Outcome::Retired(answer),
-        }
-    }
-
-    /// How much of a record somebody may see.
-    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
-        let Asker::Actor(_) = asker else { return ViewKind::Public };
-        let holder = self.holder_of(record);
-        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
-        if sees_all { ViewKind::Full } else { ViewKind::Public }
+        let shown = self.shown(stored)?;
+        self.cache.fill(key, &shown, ticket);
+        let kind = match self.view_hot(&shown, asker) {
+            Some(kind) => kind,
+            None => self.view(&shown.stored.record, asker)?,
+        };
+        Ok(answer(shown.stored, kind))
     }
 
     /// Who holds a record; none for the node itself.
@@ -251,6 +245,15 @@ impl Resolver {
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(found)
+    }
+}
+
+fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
     }
 }
 

@@ -5,6 +5,7 @@
 mod accounts;
 mod documents;
 mod grants;
+mod groups;
 mod prefixes;
 mod records;
 mod registrants;

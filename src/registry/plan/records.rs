@@ -47,7 +47,13 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Plan, RegistryError> {
         let target = self.target(identifier, condition)?;
-        let authority = self.authorise(Action::Update, &target)?;
+        let authority = match self.authorise(Action::Update, &target) {
+            Err(RegistryError::Refused(refusal)) => {
+                let (holder, current) = (target.holder(), target.current.as_ref());
+                self.authorise_edit(holder.as_ref(), current, patch, refusal)?
+            }
+            authority => authority?,
+        };
         target.check_condition()?;
         target.check_not_retired()?;
         let current = &target.present()?.record;
