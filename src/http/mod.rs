@@ -20,6 +20,8 @@ mod conditions;
 mod connections;
 mod credentials;
 mod faults;
+mod grants;
+mod groups;
 mod health;
 mod identifiers;
 mod imports;

@@ -15,7 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, put, read};
-use super::{App, backup, health, imports, layers, openapi, public, resolve, tokens};
+use super::{
+    App, backup, grants, groups, health, imports, layers, openapi, public, resolve, tokens,
+};
 
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
@@ -54,6 +56,8 @@ fn single() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(grants::read_grant, grants::revoke_grant))
+        .routes(routes!(groups::read_group, groups::put_group, groups::remove_group))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -63,6 +67,8 @@ fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list::list_identifiers))
         .routes(routes!(history::read_history))
+        .routes(routes!(grants::give_grant, grants::list_grants))
+        .routes(routes!(groups::list_groups))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(health::describe))
 }

@@ -4,6 +4,8 @@
 //! Faults are collected, not thrown: an operator wants to know all of them at once. Memory is
 //! bounded by [`MAX_FINDINGS`], not by the store.
 
+mod grants;
+
 use std::ops::ControlFlow;
 
 use super::entry::record_entry;
@@ -68,6 +70,7 @@ pub fn check(
     checking.prefixes()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.grants()?;
     checking.ledger()?;
     Ok(checking.report)
 }

@@ -1,5 +1,7 @@
 //! The registry over a store in memory.
 
+mod grants;
+
 use std::sync::Arc;
 
 use super::*;

@@ -55,6 +55,13 @@ pub enum IndexKey {
     },
 }
 
+impl IndexKey {
+    /// The range of all keys about grants and members of groups.
+    pub fn of_grants() -> std::ops::Range<Vec<u8>> {
+        vec![GRANTED]..vec![MEMBER + 1]
+    }
+}
+
 /// Key of [`UNIQUE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UniqueKey {

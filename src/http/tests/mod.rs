@@ -2,6 +2,7 @@
 
 mod faults;
 mod imports;
+mod permissions;
 mod records;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
 }
 
@@ -77,7 +80,7 @@ impl Node {
             }),
         };
         let app = App {
-            resolver,
+            resolver: Arc::clone(&resolver),
             registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
@@ -92,7 +95,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining }
+        Self { router: router(Arc::new(app)), store, resolver, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
