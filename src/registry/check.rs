@@ -4,6 +4,8 @@
 //! Faults are collected, not thrown: an operator wants to know all of them at once. Memory is
 //! bounded by [`MAX_FINDINGS`], not by the store.
 
+mod grants;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ pub fn check(
     checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.grants()?;
     checking.ledger()?;
     Ok(checking.report)
 }

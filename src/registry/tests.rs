@@ -2,6 +2,7 @@
 
 mod allocation;
 mod batches;
+mod grants;
 mod minting;
 mod templates;
 mod transfers;

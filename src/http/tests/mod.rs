@@ -3,6 +3,7 @@
 mod allocation;
 mod faults;
 mod imports;
+mod permissions;
 mod records;
 
 use std::sync::Arc;
@@ -34,6 +35,8 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 pub(super) struct Node {
     pub(super) router: Router,
     registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
 }
 
@@ -80,7 +83,7 @@ impl Node {
             }),
         };
         let app = App {
-            resolver,
+            resolver: Arc::clone(&resolver),
             registry: Arc::clone(&registry),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
@@ -95,7 +98,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), registry, draining }
+        Self { router: router(Arc::new(app)), registry, store, resolver, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
