@@ -14,6 +14,7 @@ mod accept;
 mod answers;
 mod app;
 mod backup;
+mod batches;
 mod body;
 mod certificate;
 mod conditions;
@@ -34,6 +35,7 @@ mod public;
 mod resolve;
 mod router;
 mod settings;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timed;

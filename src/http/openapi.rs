@@ -15,10 +15,11 @@ use super::problem::KINDS;
     tags(
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "resolution", description = "Where identifiers lead"),
+        (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
-    components(schemas(super::imports::SummaryDocument)),
+    components(schemas(super::imports::SummaryDocument, super::batches::items::ItemBody)),
 )]
 struct Head;
 

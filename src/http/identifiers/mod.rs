@@ -3,8 +3,10 @@
 pub(super) mod change;
 pub(super) mod history;
 pub(super) mod list;
+pub(super) mod mint;
 pub(super) mod put;
 pub(super) mod read;
+pub(super) mod restore;
 
 use std::sync::Arc;
 
@@ -58,7 +60,7 @@ impl Change {
         let reason = conditions::reason(&head.headers)?;
         let fingerprint = Fingerprint {
             method: &head.method,
-            key: identifier.key(),
+            subject: identifier.key().as_bytes(),
             condition,
             reason: &reason,
             body: &body,
@@ -77,7 +79,11 @@ impl Change {
 }
 
 /// The wanted size of a page, or what it is without one.
-fn page_limit(wanted: Option<usize>, default: usize, most: usize) -> Result<usize, Problem> {
+pub(super) fn page_limit(
+    wanted: Option<usize>,
+    default: usize,
+    most: usize,
+) -> Result<usize, Problem> {
     match wanted {
         None => Ok(default),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),

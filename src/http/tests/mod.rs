@@ -3,6 +3,7 @@
 mod faults;
 mod imports;
 mod records;
+mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

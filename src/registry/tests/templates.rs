@@ -167,7 +167,7 @@ fn numbers_and_names_of_templates_are_their_own() {
         }
     });
     let resolver = &node.registry.resolver;
-    let mut numbers: Vec<_> = resolver.templates(None, 100).unwrap();
+    let mut numbers: Vec<_> = resolver.templates("", None, 100).unwrap();
     assert_eq!(numbers.len(), 6);
     numbers.sort_by_key(|(_, stored)| stored.content.number);
     let numbers: Vec<_> = numbers.iter().map(|(_, stored)| stored.content.number).collect();
