@@ -84,7 +84,7 @@ struct Show {
     identifier: String,
     /// The version; the newest that may be seen when left out
     #[arg(long, value_name = "N")]
-    version: Option<u64>,
+    template_version: Option<u64>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -106,7 +106,7 @@ struct Schema {
     identifier: String,
     /// The version; the newest that may be seen when left out
     #[arg(long, value_name = "N")]
-    version: Option<u64>,
+    template_version: Option<u64>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -137,10 +137,11 @@ impl TemplateCommand {
             }
             TemplateAction::Show(show) => show.run(output),
             TemplateAction::List(list) => list.run(output),
-            TemplateAction::Schema(Schema { identifier, version, remote }) => {
+            TemplateAction::Schema(Schema { identifier, template_version, remote }) => {
                 let identifier = Identifier::parse(&identifier)?;
                 let client = remote.client()?;
-                let schema = remote.block_on(client.template_schema(&identifier, version))??;
+                let schema =
+                    remote.block_on(client.template_schema(&identifier, template_version))??;
                 output.json(&schema)?;
                 Ok(SUCCESS)
             }
@@ -185,7 +186,7 @@ impl Show {
     fn run(self, output: &Output) -> Outcome {
         let identifier = Identifier::parse(&self.identifier)?;
         let client = self.remote.client()?;
-        let shown = self.remote.block_on(client.template(&identifier, self.version))??;
+        let shown = self.remote.block_on(client.template(&identifier, self.template_version))??;
         if output.json {
             output.json(&shown)?;
             return Ok(SUCCESS);

@@ -61,7 +61,7 @@ fn command_lines_of_the_readme_parse() {
         "template create 88.118.8/t --file t.json --if-version 3",
         "template publish 88.118.8/t --reason agreed",
         "template withdraw 88.118.8/t",
-        "template show 88.118.8/t --version 1",
+        "template show 88.118.8/t --template-version 1",
         "template list --prefix 88.118.8",
         "template schema 88.118.8/t",
         "template shipped product",
