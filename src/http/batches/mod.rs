@@ -27,8 +27,8 @@ use items::{BatchBody, BatchDocument, Items, Outcomes};
 /// Up to 10,000 items, each one of `put`, `patch`, `retire` and `mint`. With `atomic` all of them
 /// are done in one change or nothing is, and a 422 names every fault of every item; items may then
 /// refer to each other. Without it every item has its own outcome; items about one identifier are
-/// done in their order, and one that needs another waits for it. With an `Idempotency-Key` a repetition gets the first outcomes and does only what was
-/// not done.
+/// done in their order, and one that needs another waits for it. With an `Idempotency-Key` a
+/// repetition gets the first outcomes and does only what was not done.
 #[utoipa::path(
     post,
     path = "/api/v1/batches",
