@@ -5,12 +5,15 @@
 //! made.
 
 mod backup;
+mod batch;
 mod body;
 mod check;
 mod config;
 mod export;
+mod history;
 pub mod import;
 mod init;
+mod mint;
 mod name;
 mod output;
 mod register;
@@ -19,6 +22,7 @@ mod resolve;
 mod restore;
 mod retire;
 mod serve;
+mod template;
 mod token;
 mod update;
 
@@ -46,10 +50,14 @@ enum Command {
     Name(name::NameForms),
     Register(register::Register),
     Resolve(resolve::Resolve),
+    Mint(mint::Mint),
+    Batch(batch::Batch),
+    History(history::History),
     Update(update::Update),
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Template(template::TemplateCommand),
     Token(token::TokenCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
@@ -84,6 +92,10 @@ impl Command {
             Command::Name(command) => command.run(output),
             Command::Register(command) => command.run(output),
             Command::Resolve(command) => command.run(output),
+            Command::Mint(command) => command.run(output),
+            Command::Batch(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::Template(command) => command.run(output),
             Command::Update(command) => command.run(output),
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),

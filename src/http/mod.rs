@@ -14,6 +14,7 @@ mod accept;
 mod answers;
 mod app;
 mod backup;
+mod batches;
 mod body;
 mod certificate;
 mod codes;
@@ -40,6 +41,7 @@ mod registrants;
 mod resolve;
 mod router;
 mod settings;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timed;

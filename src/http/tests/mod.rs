@@ -5,6 +5,7 @@ mod faults;
 mod imports;
 mod permissions;
 mod records;
+mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
