@@ -15,6 +15,10 @@ use super::problem::KINDS;
     tags(
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "resolution", description = "Where identifiers lead"),
+        (name = "registrants", description = "Enterprises: apply, review, suspend, close"),
+        (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
+        (name = "transfers", description = "Prefixes and identifiers to another registrant"),
+        (name = "codes", description = "Regions and industries by name or code"),
         (name = "grants", description = "Who sees and edits what is not everybody's"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),

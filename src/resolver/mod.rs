@@ -6,6 +6,7 @@
 
 mod books;
 mod cache;
+mod directory;
 mod grants;
 mod history;
 mod listing;
@@ -16,9 +17,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use books::{Allowed, Granted, granted_on};
+pub use directory::{DirectoryPage, PastVersion};
 pub use grants::Listed;
 pub use listing::Page;
-pub use zones::Zone;
+pub use zones::{Standing, Zone};
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
@@ -90,6 +92,9 @@ pub enum Outcome {
         /// Whether identifiers exist below the name: it then exists in DNS, without data.
         descendants: bool,
     },
+    /// The prefix is suspended and its records are hidden meanwhile; nothing is said of whether
+    /// there is one.
+    Withheld,
     /// The name belongs to no prefix of this node.
     NotResponsible,
 }
@@ -119,19 +124,24 @@ impl Resolver {
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
-        let prefix = match lookup.subject {
+        let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
                 if let Some(shown) = self.cache.find(key).filter(|shown| self.is_current(shown)) {
                     let kind = self.view_hot(&shown, lookup.asker)?;
                     return Some(answer(shown.stored, kind));
                 }
-                &key.prefix()
+                (&key.prefix(), true)
             }
-            Subject::Digest { prefix, .. }
-            | Subject::Prefix(prefix)
-            | Subject::Branch { prefix, .. } => prefix,
+            Subject::Digest { prefix, .. } => (prefix, true),
+            Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
-        self.zones.covering(prefix).is_none().then_some(Outcome::NotResponsible)
+        match self.zones.covering(prefix) {
+            None => Some(Outcome::NotResponsible),
+            Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
+                Some(Outcome::Withheld)
+            }
+            Some(_) => None,
+        }
     }
 
     /// The outcome. Blocks on the disk: for the pool's threads.
@@ -198,17 +208,35 @@ impl Resolver {
     }
 
     fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+        // The prefix may have been suspended since somebody looked; what is read under an old
+        // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
+        let Some(zone) = self.zones.covering(&key.prefix()) else {
+            return Ok(Outcome::NotResponsible);
+        };
+        if zone.is_withheld_from(asker) {
+            return Ok(Outcome::Withheld);
+        }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
             return Ok(Outcome::Absent { descendants: false });
         };
-        let shown = self.shown(stored)?;
-        self.cache.fill(key, &shown, ticket);
+        let shown = self.shown(zone.as_it_stands(stored))?;
+        // What is hidden from some is for nobody to find in memory.
+        if zone.standing() != Standing::Hidden {
+            self.cache.fill(key, &shown, ticket);
+        }
         let kind = match self.view_hot(&shown, asker) {
             Some(kind) => kind,
             None => self.view(&shown.stored.record, asker)?,
         };
         Ok(answer(shown.stored, kind))
+    }
+
+    /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
+    /// nothing where it is withheld from the asker or another node's.
+    pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
+        let zone = self.zones.covering(&stored.record.identifier.prefix())?;
+        (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
     }
 
     /// Who holds a record; none for the node itself.

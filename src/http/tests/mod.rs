@@ -1,5 +1,6 @@
 //! The routes over a real registry and a store in memory.
 
+mod allocation;
 mod faults;
 mod imports;
 mod permissions;
@@ -35,6 +36,7 @@ pub(super) struct Node {
     pub(super) router: Router,
     store: Arc<dyn Store>,
     resolver: Arc<Resolver>,
+    registry: Arc<Registry>,
     draining: Arc<AtomicBool>,
 }
 
@@ -71,6 +73,7 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
+        let registry = Arc::new(registry.unwrap());
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -81,7 +84,7 @@ impl Node {
         };
         let app = App {
             resolver: Arc::clone(&resolver),
-            registry: Arc::new(registry.unwrap()),
+            registry: Arc::clone(&registry),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
             clock: Clock::fixed(NOW_MS),
@@ -95,7 +98,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), store, resolver, draining }
+        Self { router: router(Arc::new(app)), store, resolver, registry, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
