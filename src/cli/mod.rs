@@ -9,6 +9,8 @@ mod body;
 mod check;
 mod config;
 mod export;
+mod grant;
+mod group;
 pub mod import;
 mod init;
 mod name;
@@ -51,6 +53,8 @@ enum Command {
     Import(import::Import),
     Export(export::Export),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -89,6 +93,8 @@ impl Command {
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

@@ -9,6 +9,7 @@ mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod grants;
 mod import;
 #[cfg(test)]
 mod tests;
