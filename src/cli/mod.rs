@@ -10,6 +10,8 @@ mod body;
 mod check;
 mod config;
 mod export;
+mod grant;
+mod group;
 mod history;
 pub mod import;
 mod init;
@@ -59,6 +61,8 @@ enum Command {
     Export(export::Export),
     Template(template::TemplateCommand),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -101,6 +105,8 @@ impl Command {
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

@@ -71,6 +71,15 @@ fn command_lines_of_the_readme_parse() {
         "token create --data d",
         "token list",
         "token revoke 0123456789abcdef",
+        "grant add --template 88.118.8/T --group acme.service --attribute cost --access edit",
+        "grant add --identifier 88.118.8/SN-001 --everyone --access nothing --reason recall",
+        "grant list --granter acme --identifier 88.118.8/SN-001",
+        "grant list --to-me",
+        "grant revoke acme.i00.view.everyone",
+        "group set acme.service --member beta --member gamma --if-version 2",
+        "group list --keeper acme",
+        "group show acme.service",
+        "group remove acme.service",
         "config check n.toml",
         "check --data d",
         "backup --output f",
@@ -83,6 +92,14 @@ fn command_lines_of_the_readme_parse() {
         }
     }
     for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"]
+        .into_iter()
+        .chain([
+            "grant add --everyone",
+            "grant add --template t --identifier i --everyone",
+            "grant add --template t --everyone --registrant beta",
+            "grant add --template t --everyone --access own",
+            "grant list --to-me --granter acme",
+        ])
     {
         let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");

@@ -9,6 +9,7 @@ mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod grants;
 mod import;
 mod templates;
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
-    if !is_reason(&decoded) {
+    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
              {REASON_OCTETS} octets"
@@ -91,19 +91,16 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// Why the change is made: the member `reason` of its body, or else the header.
-pub(super) fn reason_of(headers: &HeaderMap, member: Option<String>) -> Result<String, Problem> {
-    let Some(reason) = member else { return reason(headers) };
-    if !is_reason(&reason) {
-        let detail =
-            format!("reason must be at most {REASON_OCTETS} octets without control characters");
+/// As [`reason`], unless the body names one.
+pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
+    let Some(named) = named else { return reason(headers) };
+    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
+        let detail = format!(
+            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
+        );
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(reason)
-}
-
-fn is_reason(text: &str) -> bool {
-    text.len() <= REASON_OCTETS && !text.chars().any(char::is_control)
+    Ok(named)
 }
 
 /// What makes a request the one it is.
