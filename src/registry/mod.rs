@@ -10,7 +10,9 @@ mod check;
 mod command;
 mod counts;
 mod entry;
+mod filing;
 mod idempotency;
+mod numbers;
 mod plan;
 mod queue;
 mod seed;
@@ -44,14 +46,17 @@ use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
+use numbers::Numbers;
 use queue::{Queue, Submission};
 use writer::Writer;
 
 /// The write side of a node.
 pub struct Registry {
     store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    numbers: Numbers,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -95,7 +100,7 @@ impl Registry {
         let queue = Arc::new(Queue::new(settings.queue_changes));
         let writer = Writer {
             store: Arc::clone(&store),
-            resolver,
+            resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
@@ -116,7 +121,8 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, keys, settings, queue, ledger_size, broken, writer })
+        let numbers = Numbers::default();
+        Ok(Self { store, resolver, keys, settings, numbers, queue, ledger_size, broken, writer })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.

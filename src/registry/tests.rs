@@ -1,6 +1,9 @@
 //! The registry over a store in memory.
 
 mod allocation;
+mod batches;
+mod minting;
+mod templates;
 mod transfers;
 
 use std::sync::Arc;
