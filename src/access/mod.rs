@@ -6,13 +6,16 @@
 //! change does not commit when its token was revoked in between.
 
 mod account;
+mod buckets;
 mod role;
+mod slots;
 mod token;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use account::Account;
+pub use buckets::{Buckets, Rate};
 pub use role::{Reach, Right, Role};
 pub use token::{Action, Actions, NewToken, TOKENS, Token, TokenDigest, fresh_secret};
 
