@@ -34,7 +34,7 @@ pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
-use crate::access::{Actor, Refusal};
+use crate::access::{Actor, Refusal, Uses};
 use crate::clock::Clock;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
@@ -66,11 +66,17 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// When tokens were last used, to be written now and then.
+    pub uses: Arc<Uses>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS, queue_changes: 16_384 }
+        Self {
+            identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
+            queue_changes: 16_384,
+            uses: Arc::default(),
+        }
     }
 }
 
@@ -95,7 +101,9 @@ impl Registry {
             counts: Counts::default(),
             clock,
             ledger_size: Arc::clone(&ledger_size),
+            uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));
         let (line, fault) = (Arc::clone(&queue), Arc::clone(&broken));
@@ -121,6 +129,12 @@ impl Registry {
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
         plan::plan(self, actor, request, now_ms)
+    }
+
+    /// The actor as of now, for planning again after a conflict: what it was known by may have
+    /// changed.
+    pub fn renew(&self, actor: &Actor, now_ms: u64) -> Result<Actor, RegistryError> {
+        actor.renew(&*self.store, now_ms)?.ok_or(RegistryError::Ended)
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for
@@ -191,6 +205,9 @@ pub enum RegistryError {
     /// The actor may not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The actor's token or session is over.
+    #[error("this token is unknown, expired or revoked: use another, or none to read")]
+    Ended,
     /// The body's content does not fit the record.
     #[error(transparent)]
     Draft(#[from] DraftError),
