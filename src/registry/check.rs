@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::entry::record_entry;
 use super::filing::Filing;
 use super::idempotency::IDEMPOTENCY;
-use crate::access::TOKENS;
+use crate::access::{Account, TOKENS};
 use crate::codec::canonical_json;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
@@ -24,8 +24,8 @@ use crate::record::{Record, Status};
 use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
-    COUNTERS, Column, ColumnId, Direction, DocumentKey, DocumentKind, INDEXES, IndexKey, Key,
-    NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
+    COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, DocumentKind, INDEXES, IndexKey,
+    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
     StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
 };
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
@@ -334,12 +334,7 @@ impl Checking<'_> {
         let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
         self.walk(&column, |checking, key, stored| {
             let place = format!("{}/{}", key.kind.as_str(), key.id);
-            let mut body = stored.content.clone();
-            if let Json::Object(members) = &mut body {
-                for secret in key.kind.secret_members() {
-                    members.remove(*secret);
-                }
-            }
+            let body = ledger_body(key.kind, &stored.content);
             let subject = subject_of_node(&place);
             let (position, version) = (stored.position, stored.version);
             checking.body(ColumnId::Documents, &place, position, version, &subject, &body)?;
@@ -461,6 +456,15 @@ impl Checking<'_> {
             self.report.findings.push(Finding { column, place, fault: fault.to_owned() });
         }
     }
+}
+
+/// What the ledger says of a document of this content: all of it, but for accounts.
+fn ledger_body(kind: DocumentKind, content: &Json) -> Json {
+    let account = match kind {
+        DocumentKind::Account => serde_json::from_value::<Account>(content.clone()).ok(),
+        _ => None,
+    };
+    account.map_or_else(|| content.clone(), |account| account.ledger_body())
 }
 
 /// What is wrong with a journal row seen from the ledger's side.

@@ -90,7 +90,7 @@ impl Fixture {
     fn actor(&self, name: &str, role: Role, registrant: Option<&str>) -> Actor {
         let secret = format!("the long secret of {name}");
         self.registry.enter_account(name, role, registrant);
-        let token = new_token(&secret, name, Actions::all(), None);
+        let token = new_token(&secret, name, role.actions(), None);
         self.apply(&Request::new(Command::CreateToken(token))).unwrap();
         self.access.authenticate(&secret, NOW_MS).unwrap().unwrap()
     }
@@ -105,11 +105,13 @@ impl Registry {
     /// Enters an account as a command for accounts would, without asking who may.
     pub(crate) fn enter_account(&self, name: &str, role: Role, registrant: Option<&str>) {
         let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
-        let account = Account { role, registrant, disabled: false, password: None };
+        let account = Account::new(role, registrant, None);
         let plan =
             plan::DocumentPlan { keys: &self.keys, actor: "operator", reason: "", now_ms: NOW_MS };
         let change = Change {
             account: "operator".into(),
+            authorised_at: self.store.read_point(),
+            authority: Vec::new(),
             read_at: self.store.read_point(),
             guards: Vec::new(),
             effects: vec![plan.put(crate::ledger::EntryKind::Grant, name, None, &account)],
@@ -301,8 +303,8 @@ fn concurrent_writers_lose_nothing_and_the_store_checks() {
     let report = node.check();
     assert_eq!(report.findings, []);
     assert_eq!(report.rows["records"], 8 * 50 + 1);
-    // A prefix and a token came first.
-    assert_eq!(report.ledger_entries, 2 + 8 * 50 * 2 + 1);
+    // A prefix, an account and a token came first.
+    assert_eq!(report.ledger_entries, 3 + 8 * 50 * 2 + 1);
 }
 
 #[test]
@@ -331,7 +333,7 @@ fn a_new_generation_says_where_the_old_one_stood() {
     let log = begin_generation(&*node.store, &keys, NOW_MS).unwrap();
     assert_eq!((log.generation, log.origin.as_str()), (2, "node.example/log/2"));
     let report = check(&*node.store.snapshot(), &keys, &mut |_| {}).unwrap();
-    assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
+    assert_eq!((report.findings, report.ledger_entries), (vec![], 5));
     assert_eq!(report.unproved_logs, ["node.example/log/1"], "its salts are gone");
 }
 

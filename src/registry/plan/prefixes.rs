@@ -11,7 +11,7 @@ use std::ops::{ControlFlow, Range};
 use super::registrants::{check_version, out_of_order};
 use super::steps::Extent;
 use super::{Plan, Planning};
-use crate::access::{Authority, Refusal, Right};
+use crate::access::{Authority, Rate, Refusal, Right};
 use crate::codec::Writer;
 use crate::identifier::Prefix;
 use crate::registrant::{Allocation, AllocationState, RegistrantId, Step, Terms};
@@ -55,20 +55,25 @@ impl Planning<'_> {
         Err(RegistryError::NotResponsible(prefix.to_string()))
     }
 
-    /// Refuses changes below a prefix that admits none now, and for a holder who is not active.
+    /// Refuses changes below a prefix that admits none now, for a holder who is not active, and
+    /// more in a second than the prefix's quota allows. What is refused later counts there too.
     pub(super) fn expect_changeable(
         &mut self,
         zone: &Zone,
         holder: Option<&RegistrantId>,
     ) -> Result<(), RegistryError> {
         self.expect_open(zone)?;
-        match holder {
-            Some(holder) if self.actor.registrant() != Some(holder) => {
-                self.refuse_for_inactive(holder)
-            }
-            // Whoever acts was looked at before.
-            _ => Ok(()),
+        // Whoever acts was looked at before.
+        if let Some(holder) = holder.filter(|holder| self.actor.registrant() != Some(*holder)) {
+            self.refuse_for_inactive(holder)?;
         }
+        let Some(per_second) = zone.allocation.quota.writes_per_second else { return Ok(()) };
+        let (key, rate) = (zone.prefix.as_str(), Rate { per_second, burst: per_second });
+        self.registry.rates.take(key.as_bytes(), rate, 1, self.now_ms).map_err(|retry_after_ms| {
+            metrics::counter!("nameplate_registry_too_fast_total").increment(1);
+            let what = format!("prefix {key} takes at most {per_second} changes in a second");
+            RegistryError::TooFast { what, retry_after_ms }
+        })
     }
 
     /// Refuses a prefix that is not in use or not now.
