@@ -90,6 +90,18 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
+/// Why the change is made: as the header says, or else the body.
+pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<String, Problem> {
+    let text = reason(headers)?;
+    let Some(told) = body.filter(|_| text.is_empty()) else { return Ok(text) };
+    if told.len() > REASON_OCTETS || told.chars().any(char::is_control) {
+        let detail =
+            format!("reason must be at most {REASON_OCTETS} octets without control characters");
+        return Err(Problem::new(&problem::BAD_REQUEST, detail));
+    }
+    Ok(told)
+}
+
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,

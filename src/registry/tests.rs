@@ -177,7 +177,8 @@ fn tokens_reach_as_far_as_their_scope_and_stop_at_once() {
     // The plan was made while the token was good; the change must not pass after it ended.
     let plan = node.registry.plan(&acme, &put("88.118.8/9", P100, Condition::Always), NOW_MS);
     let Ok(Plan::Change(change)) = plan else { panic!() };
-    let id = node.access.list().unwrap().into_iter().find(|token| token.account == "acme");
+    let id =
+        node.access.list(&node.admin).unwrap().into_iter().find(|token| token.account == "acme");
     let id = id.unwrap().id;
     node.apply(&Request::new(Command::RevokeToken { id })).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
