@@ -132,8 +132,7 @@ fn make_account(
     registrant: Option<&str>,
     password: Option<&str>,
 ) {
-    let body =
-        json!({"name": name, "role": role, "registrant": registrant, "password": password});
+    let body = json!({"name": name, "role": role, "registrant": registrant, "password": password});
     node.admin("POST", "/api/v1/accounts", &body.to_string()).expect(201);
 }
 
