@@ -88,6 +88,13 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response<Bo
     response
 }
 
+/// 204.
+pub(super) fn nothing() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// Sets entity tag, times and what caches may do.
 fn mark(headers: &mut HeaderMap, view: &View<'_>, keep: Keep) {
     let modified = UNIX_EPOCH + Duration::from_secs(view.record.modified_ms / 1_000);
