@@ -1,9 +1,10 @@
 //! What a person types: `nameplate` and its commands, one file each.
 //!
 //! Commands print what they found to standard output, for people or with `--json` for programs,
-//! and what is wrong to standard error. Secrets are never printed, but for a token that was just
-//! made.
+//! and what is wrong to standard error. Secrets are never printed, but for a token or session
+//! that was just made.
 
+mod account;
 mod backup;
 mod body;
 mod check;
@@ -11,6 +12,7 @@ mod config;
 mod export;
 pub mod import;
 mod init;
+mod login;
 mod name;
 mod output;
 mod register;
@@ -18,6 +20,7 @@ mod remote;
 mod resolve;
 mod restore;
 mod retire;
+mod secret;
 mod serve;
 mod token;
 mod update;
@@ -51,6 +54,9 @@ enum Command {
     Import(import::Import),
     Export(export::Export),
     Token(token::TokenCommand),
+    Account(account::AccountCommand),
+    Login(login::Login),
+    Logout(login::Logout),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -89,6 +95,9 @@ impl Command {
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Login(command) => command.run(output),
+            Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),
