@@ -1,9 +1,10 @@
 //! What a person types: `nameplate` and its commands, one file each.
 //!
 //! Commands print what they found to standard output, for people or with `--json` for programs,
-//! and what is wrong to standard error. Secrets are never printed, but for a token that was just
-//! made.
+//! and what is wrong to standard error. Secrets are never printed, but for a token or session
+//! that was just made.
 
+mod account;
 mod backup;
 mod batch;
 mod body;
@@ -15,6 +16,7 @@ mod group;
 mod history;
 pub mod import;
 mod init;
+mod login;
 mod mint;
 mod name;
 mod output;
@@ -23,6 +25,7 @@ mod remote;
 mod resolve;
 mod restore;
 mod retire;
+mod secret;
 mod serve;
 mod template;
 mod token;
@@ -63,6 +66,9 @@ enum Command {
     Token(token::TokenCommand),
     Grant(grant::GrantCommand),
     Group(group::GroupCommand),
+    Account(account::AccountCommand),
+    Login(login::Login),
+    Logout(login::Logout),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -107,6 +113,9 @@ impl Command {
             Command::Token(command) => command.run(output),
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Login(command) => command.run(output),
+            Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

@@ -4,6 +4,7 @@
 //! Every call is bounded in time and every answer in size. Absence is an outcome, not an error;
 //! a refusal is an error that carries the node's own words (RFC 9457).
 
+mod accounts;
 mod address;
 mod connection;
 mod documents;
@@ -26,6 +27,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
+pub use accounts::{AccountDocument, NewAccountDocument, SessionDocument};
 use address::Address;
 use connection::{Connector, Payload, Sender};
 pub use documents::{

@@ -35,7 +35,6 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
-    registry: Arc<Registry>,
     store: Arc<dyn Store>,
     resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
@@ -74,7 +73,6 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
-        let registry = Arc::new(registry.unwrap());
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -85,7 +83,7 @@ impl Node {
         };
         let app = App {
             resolver: Arc::clone(&resolver),
-            registry: Arc::clone(&registry),
+            registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
             clock: Clock::fixed(NOW_MS),
@@ -99,7 +97,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), registry, store, resolver, draining }
+        Self { router: router(Arc::new(app)), store, resolver, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
