@@ -1,11 +1,12 @@
 //! The routes over a real registry and a store in memory.
 
+mod access;
 mod faults;
 mod imports;
 mod records;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
 use axum::body::Body;
@@ -33,6 +34,7 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 pub(super) struct Node {
     pub(super) router: Router,
     draining: Arc<AtomicBool>,
+    now_ms: Arc<AtomicU64>,
 }
 
 /// An answer, read whole.
@@ -68,6 +70,7 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -81,7 +84,7 @@ impl Node {
             registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
-            clock: Clock::fixed(NOW_MS),
+            clock: Clock::following(Arc::clone(&now_ms)),
             metrics: Arc::new(|| "figures 1\n".into()),
             backup: Arc::new(|actor, out| {
                 let _ = write!(out, "backup for {}", actor.account());
@@ -92,7 +95,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining }
+        Self { router: router(Arc::new(app)), draining, now_ms }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
