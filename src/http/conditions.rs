@@ -68,7 +68,9 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|field| field.to_str().ok());
     let since = since.and_then(|text| httpdate::parse_http_date(text).ok());
-    since.is_some_and(|since| {
+    // What grants show may change while the record stays as it is.
+    let dated = since.filter(|_| view.kind.follows_the_record());
+    dated.is_some_and(|since| {
         let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         view.record.modified_ms / 1_000 <= since.as_secs()
     })

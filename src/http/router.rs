@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, mint, put, read, restore};
 use super::{
-    App, backup, batches, health, imports, layers, openapi, public, resolve, templates, tokens,
+    App, backup, batches, codes, grants, groups, health, imports, layers, openapi, prefixes,
+    public, registrants, resolve, templates, tokens, transfers,
 };
 
 /// The router of a node.
@@ -59,6 +60,13 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::change::withdraw_template))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(registrants::read_registrant, registrants::update_registrant))
+        .routes(routes!(registrants::step_registrant))
+        .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
+        .routes(routes!(prefixes::step_prefix))
+        .routes(routes!(transfers::step_transfer))
+        .routes(routes!(grants::read_grant, grants::revoke_grant))
+        .routes(routes!(groups::read_group, groups::put_group, groups::remove_group))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -75,7 +83,17 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::shipped::list_shipped_templates))
         .routes(routes!(templates::shipped::read_shipped_template))
         .routes(routes!(history::read_history))
+        .routes(routes!(grants::give_grant, grants::list_grants))
+        .routes(routes!(groups::list_groups))
         .routes(routes!(resolve::resolve_many))
+        .routes(routes!(registrants::create_registrant, registrants::list_registrants))
+        .routes(routes!(registrants::read_registrant_history))
+        .routes(routes!(prefixes::create_prefix, prefixes::list_prefixes))
+        .routes(routes!(prefixes::read_prefix_history))
+        .routes(routes!(transfers::create_transfer, transfers::list_transfers))
+        .routes(routes!(transfers::read_transfer))
+        .routes(routes!(codes::find_regions))
+        .routes(routes!(codes::find_industries))
         .routes(routes!(health::describe))
 }
 

@@ -29,8 +29,8 @@ use std::thread::JoinHandle;
 
 pub use check::{CheckReport, Finding, check};
 pub use command::{
-    AccountCommand, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
-    RegistrantCommand, Request, TemplateCommand, TransferCommand,
+    AccountCommand, Application, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
+    RegistrantCommand, Request, TemplateCommand, TransferCommand, Wish,
 };
 pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
@@ -38,6 +38,7 @@ pub use submit::{Change, Verdict};
 
 use crate::access::{Actor, Refusal};
 use crate::clock::Clock;
+use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
 use crate::resolver::Resolver;
@@ -70,11 +71,17 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// The codes that registrants are described with.
+    pub codes: CodeTables,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS, queue_changes: 16_384 }
+        Self {
+            identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
+            queue_changes: 16_384,
+            codes: CodeTables::shipped(),
+        }
     }
 }
 
@@ -170,6 +177,11 @@ impl Registry {
         self.store.stopped().or_else(panicked)
     }
 
+    /// The codes that registrants are described with.
+    pub fn codes(&self) -> &CodeTables {
+        &self.settings.codes
+    }
+
     /// Number of entries in the ledger's current log.
     pub fn ledger_size(&self) -> u64 {
         self.ledger_size.load(Ordering::Acquire)
@@ -257,6 +269,17 @@ pub enum RegistryError {
         state: String,
         /// What would have to be done first, or why it cannot be.
         remedy: String,
+    },
+    /// An edit goes beyond what the holder grants the actor.
+    #[error(
+        "{} of {identifier}: not among the attributes that its holder lets you edit",
+        beyond.join(", ")
+    )]
+    NotGranted {
+        /// The identifier.
+        identifier: String,
+        /// Attributes and values that were to change.
+        beyond: Vec<String>,
     },
     /// Too much in too short a time.
     #[error("{what}: try again in {} seconds", retry_after_ms.div_ceil(1_000))]

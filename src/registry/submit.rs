@@ -10,8 +10,8 @@ use crate::ledger::{Appender, Entry, Position};
 use crate::record::Record;
 use crate::resolver::fits_label;
 use crate::store::{
-    ColumnId, Guard, NAMES, NameKey, RECORDS, ReadPoint, StoredRecord, Transaction, VERSIONS,
-    VersionKey, write_position,
+    ColumnId, DocumentKey, DocumentKind, Guard, Key, NAMES, NameKey, RECORDS, ReadPoint,
+    StoredRecord, Transaction, VERSIONS, VersionKey, write_position,
 };
 
 /// A planned change: what it read, what it writes, what the ledger will say.
@@ -69,12 +69,15 @@ pub(super) struct RowChange {
     pub row: Option<Vec<u8>>,
 }
 
-/// A counter that grows.
+/// A counter that changes.
 pub(super) enum CountChange {
     /// By an amount, unless it would pass the limit.
     Add { counter: String, amount: u64, limit: Option<u64> },
     /// To a number at least.
     Raise { counter: String, to: u64 },
+    /// One falls by an amount and another grows by it, without regard to limits: what was counted
+    /// in one place counts in another.
+    Move { from: String, to: String, amount: u64 },
 }
 
 /// A ledger entry whose body is kept beside it.
@@ -96,6 +99,16 @@ pub enum Verdict {
 }
 
 impl Change {
+    /// The granters whose grants or groups change, by the names they have in names of grants:
+    /// those whose books the change touches.
+    pub(super) fn granters(&self) -> impl Iterator<Item = String> {
+        let touched = self.rows.iter().filter(|row| {
+            row.column == ColumnId::Documents
+                && row.key.first() == Some(&(DocumentKind::Grant as u8))
+        });
+        touched.filter_map(|row| DocumentKey::read_key(&row.key).ok()).map(|key| key.id)
+    }
+
     /// Roughly how many bytes the change writes.
     pub(super) fn bytes(&self) -> usize {
         let rows = self.rows.iter().map(|row| row.key.len() + 64);
@@ -124,10 +137,18 @@ impl Change {
 }
 
 impl Plan {
-    /// The plan with counters that grow with it.
+    /// The plan with counters that change with it.
     pub(super) fn counting(mut self, counts: impl IntoIterator<Item = CountChange>) -> Self {
         if let Plan::Change(change) = &mut self {
             change.counts.extend(counts);
+        }
+        self
+    }
+
+    /// The plan with rows that are set or removed with it.
+    pub(super) fn with_rows(mut self, rows: impl IntoIterator<Item = RowChange>) -> Self {
+        if let Plan::Change(change) = &mut self {
+            change.rows.extend(rows);
         }
         self
     }

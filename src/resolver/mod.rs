@@ -4,23 +4,31 @@
 //! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
 //! the store.
 
+mod books;
 mod cache;
+mod directory;
+mod grants;
 mod history;
 mod listing;
 mod templates;
+mod views;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use books::{Allowed, Granted, granted_on};
+pub use directory::{DirectoryPage, PastVersion};
+pub use grants::Listed;
 pub use listing::Page;
-pub use zones::Zone;
+pub use zones::{Standing, Zone};
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use books::Books;
 use cache::AnswerCache;
 use templates::{TEMPLATES, Templates};
 use zones::Zones;
@@ -31,6 +39,7 @@ pub struct Resolver {
     zones: Zones,
     cache: AnswerCache,
     templates: Templates,
+    books: Books,
 }
 
 /// A question.
@@ -86,6 +95,9 @@ pub enum Outcome {
         /// Whether identifiers exist below the name: it then exists in DNS, without data.
         descendants: bool,
     },
+    /// The prefix is suspended and its records are hidden meanwhile; nothing is said of whether
+    /// there is one.
+    Withheld,
     /// The name belongs to no prefix of this node.
     NotResponsible,
 }
@@ -102,7 +114,7 @@ pub struct Answer {
 impl Answer {
     /// The record as the asker sees it.
     pub fn view(&self) -> View<'_> {
-        View { record: &self.stored.record, kind: self.kind }
+        View { record: &self.stored.record, kind: &self.kind }
     }
 }
 
@@ -111,23 +123,29 @@ impl Resolver {
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
         let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
-        Ok(Self { store, zones, cache, templates })
+        Ok(Self { store, zones, cache, templates, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
-        let prefix = match lookup.subject {
+        let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(stored) = self.cache.find(key) {
-                    return Some(self.answer(stored, lookup.asker));
+                if let Some(shown) = self.cache.find(key).filter(|shown| self.is_current(shown)) {
+                    let kind = self.view_hot(&shown, lookup.asker)?;
+                    return Some(answer(shown.stored, kind));
                 }
-                &key.prefix()
+                (&key.prefix(), true)
             }
-            Subject::Digest { prefix, .. }
-            | Subject::Prefix(prefix)
-            | Subject::Branch { prefix, .. } => prefix,
+            Subject::Digest { prefix, .. } => (prefix, true),
+            Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
-        self.zones.covering(prefix).is_none().then_some(Outcome::NotResponsible)
+        match self.zones.covering(prefix) {
+            None => Some(Outcome::NotResponsible),
+            Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
+                Some(Outcome::Withheld)
+            }
+            Some(_) => None,
+        }
     }
 
     /// The outcome. Blocks on the disk: for the pool's threads.
@@ -194,31 +212,35 @@ impl Resolver {
     }
 
     fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+        // The prefix may have been suspended since somebody looked; what is read under an old
+        // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
+        let Some(zone) = self.zones.covering(&key.prefix()) else {
+            return Ok(Outcome::NotResponsible);
+        };
+        if zone.is_withheld_from(asker) {
+            return Ok(Outcome::Withheld);
+        }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
             return Ok(Outcome::Absent { descendants: false });
         };
-        let stored = Arc::new(stored);
-        self.cache.fill(key, &stored, ticket);
-        Ok(self.answer(stored, asker))
-    }
-
-    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-        let kind = self.view(&stored.record, asker);
-        let status = stored.record.status;
-        let answer = Answer { stored, kind };
-        match status {
-            Status::Active => Outcome::Record(answer),
-            Status::Retired => Outcome::Retired(answer),
+        let shown = self.shown(zone.as_it_stands(stored))?;
+        // What is hidden from some is for nobody to find in memory.
+        if zone.standing() != Standing::Hidden {
+            self.cache.fill(key, &shown, ticket);
         }
+        let kind = match self.view_hot(&shown, asker) {
+            Some(kind) => kind,
+            None => self.view(&shown.stored.record, asker)?,
+        };
+        Ok(answer(shown.stored, kind))
     }
 
-    /// How much of a record somebody may see.
-    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
-        let Asker::Actor(_) = asker else { return ViewKind::Public };
-        let holder = self.holder_of(record);
-        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
-        if sees_all { ViewKind::Full } else { ViewKind::Public }
+    /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
+    /// nothing where it is withheld from the asker or another node's.
+    pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
+        let zone = self.zones.covering(&stored.record.identifier.prefix())?;
+        (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
     }
 
     /// Who holds a record; none for the node itself.
@@ -255,6 +277,15 @@ impl Resolver {
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(found)
+    }
+}
+
+fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
     }
 }
 

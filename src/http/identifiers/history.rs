@@ -15,7 +15,7 @@ use crate::http::{App, body, path};
 use crate::record::{
     Record, RecordDocument, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX, Value, View, ViewKind,
 };
-use crate::store::StoredRecord;
+use crate::store::{StoreError, StoredRecord};
 
 /// Which versions to show.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -109,43 +109,56 @@ pub(in crate::http) async fn read_history(
         let detail = format!("prefix {prefix} is not served by this node");
         return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
     }
+    if app.resolver.zone_of(&prefix).is_some_and(|zone| zone.is_withheld_from(&asker)) {
+        return Err(answers::withheld(&identifier));
+    }
     let (resolver, key) = (Arc::clone(&app.resolver), identifier.key().clone());
-    // One more than is shown: what changed in the last of them.
-    let read = move || resolver.history(&key, query.before, limit + 1);
-    let entries = app.pool.run(read).await??;
-    if entries.is_empty() && query.before.is_none() {
+    let most_bytes = app.settings.answer_bytes;
+    let read = move || {
+        let latest = resolver.history(&key, None, 1)?;
+        let holder = latest.first().and_then(|latest| resolver.holder_of(&latest.record));
+        // One more than is shown: what changed in the last of them.
+        let entries = resolver.history(&key, query.before, limit + 1)?;
+        let seen = |version: &Record| resolver.view_held(version, holder.as_ref(), &asker);
+        history(&entries, limit, seen, most_bytes)
+    };
+    let history = app.pool.run(read).await??;
+    if history.versions.is_empty() && query.before.is_none() {
         let detail = format!("{identifier} was never registered");
         return Err(Problem::new(&problem::NOT_REGISTERED, detail));
     }
-    let view = |record: &Record| app.resolver.view(record, &asker);
-    let history = history(entries, limit, view, app.settings.answer_bytes);
     Ok(answers::json(StatusCode::OK, &history))
 }
 
 fn history(
-    entries: Vec<StoredRecord>,
+    entries: &[StoredRecord],
     limit: usize,
-    view: impl Fn(&Record) -> ViewKind,
+    seen: impl Fn(&Record) -> Result<ViewKind, StoreError>,
     most_bytes: usize,
-) -> HistoryDocument {
+) -> Result<HistoryDocument, StoreError> {
     let (mut versions, mut bytes) = (Vec::new(), 0);
-    let mut seen = entries.iter().peekable();
-    while let Some(entry) = seen.next().filter(|_| versions.len() < limit && bytes < most_bytes) {
+    let mut kind = entries.first().map(|entry| seen(&entry.record)).transpose()?;
+    for (place, entry) in entries.iter().enumerate() {
+        let Some(own) = kind.take().filter(|_| versions.len() < limit && bytes < most_bytes) else {
+            break;
+        };
         bytes += super::list::weight(entry);
-        let kind = view(&entry.record);
-        let sees_all = kind == ViewKind::Full;
-        let view_of = |record| View { record, kind: view(record) };
-        let before = seen.peek().map(|before| view_of(&before.record));
+        let sees_all = own == ViewKind::Full;
+        let view = View { record: &entry.record, kind: &own };
+        let before = entries.get(place + 1);
+        kind = before.map(|before| seen(&before.record)).transpose()?;
+        let before = before.zip(kind.as_ref());
+        let before = before.map(|(before, kind)| View { record: &before.record, kind });
         versions.push(VersionDocument {
-            record: RecordDocument::new(&view_of(&entry.record), entry.position.index),
+            record: RecordDocument::new(&view, entry.position.index),
             actor: sees_all.then(|| entry.record.actor.clone()),
             reason: sees_all.then(|| entry.record.reason.clone()),
-            changes: changes(before.as_ref(), &view_of(&entry.record)),
+            changes: changes(before.as_ref(), &view),
         });
     }
     let last = versions.last().map(|last| last.record.version).filter(|&version| version > 1);
     let more = versions.len() < entries.len();
-    HistoryDocument { versions, next: last.filter(|_| more) }
+    Ok(HistoryDocument { versions, next: last.filter(|_| more) })
 }
 
 /// What changed from one version to the next, both as one asker sees them.

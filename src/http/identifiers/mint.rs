@@ -10,14 +10,12 @@ use axum::http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::access::Asker;
 use crate::http::conditions::{self, Fingerprint};
 use crate::http::problem::{Problem, ProblemDocument};
 use crate::http::{App, answers, body, path};
 use crate::identifier::Prefix;
 use crate::record::{Draft, DraftBody, DraftValueBody, RecordDocument};
 use crate::registry::{Command, Condition, Receipt, Request as Change};
-use crate::resolver::Answer;
 
 /// A registration whose identifier the node makes.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -98,8 +96,7 @@ pub(in crate::http) async fn mint_identifier(
     let change = Change { command, reason, idempotency };
     match app.write(&actor, change).await? {
         Receipt::Record { stored, .. } => {
-            let kind = app.resolver.view(&stored.record, &Asker::Actor(actor));
-            let answer = Answer { stored, kind };
+            let answer = super::shown(&app, actor, stored).await?;
             let mut response = answers::changed(&answer, StatusCode::CREATED);
             let location = path::of(&answer.stored.record.identifier);
             answers::set(response.headers_mut(), LOCATION, &location);

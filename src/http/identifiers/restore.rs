@@ -8,13 +8,11 @@ use axum::http::{Request, Response, StatusCode};
 use serde::Deserialize;
 
 use super::Change;
-use crate::access::Asker;
 use crate::http::conditions::{self, Fingerprint};
 use crate::http::problem::{Problem, ProblemDocument};
 use crate::http::{App, answers, body};
 use crate::record::RecordDocument;
 use crate::registry::{Command, Receipt};
-use crate::resolver::Answer;
 
 /// Which version is to come back.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -83,8 +81,7 @@ pub(in crate::http) async fn restore_identifier(
     let change = crate::registry::Request { command, reason, idempotency };
     match app.write(&actor, change).await? {
         Receipt::Record { stored, .. } => {
-            let kind = app.resolver.view(&stored.record, &Asker::Actor(actor));
-            Ok(answers::changed(&Answer { stored, kind }, StatusCode::OK))
+            Ok(answers::changed(&super::shown(&app, actor, stored).await?, StatusCode::OK))
         }
         receipt => Err(crate::http::app::wrong_receipt(&receipt)),
     }

@@ -13,7 +13,7 @@ use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::record::{Draft, Status};
 use crate::registry::RegistryError;
 use crate::registry::submit::CountChange;
-use crate::store::{COUNTERS, PREFIXES, RECORDS, identifier_counter};
+use crate::store::{COUNTERS, RECORDS, identifier_counter};
 use crate::template::{Fault, SuffixRule, Template};
 
 /// An identifier that is still to be made.
@@ -32,18 +32,16 @@ impl Planning<'_> {
         serial: Option<&str>,
         draft: &Draft,
     ) -> Result<Step, RegistryError> {
-        let foreign = || RegistryError::NotResponsible(prefix.to_string());
-        let store = &*self.registry.store;
-        let zone = self.registry.resolver.zone_of(prefix).ok_or_else(foreign)?;
-        let allocation = PREFIXES.get(store, &zone.prefix)?.ok_or_else(foreign)?.content;
-        self.guards.push(PREFIXES.guard(&zone.prefix));
+        let (zone, allocation) = self.zone_of(prefix)?;
         let holder = allocation.registrant.as_ref();
         let authority = self.actor.authorise(Action::Register, prefix, holder)?;
+        self.expect_changeable(&zone, &allocation, holder)?;
+        let store = &*self.registry.store;
         if let Some(limit) = allocation.quota.identifiers {
             // The count only grows, so a quota that is used up now stays so.
-            let count = COUNTERS.get(store, &identifier_counter(&zone.prefix))?;
+            let count = COUNTERS.get(store, &identifier_counter(&zone))?;
             if count.is_some_and(|count| count.0 >= limit) {
-                return Err(RegistryError::QuotaReached { prefix: zone.prefix.to_string(), limit });
+                return Err(RegistryError::QuotaReached { prefix: zone.to_string(), limit });
             }
         }
         let Some(wanted) = &draft.template.template else {

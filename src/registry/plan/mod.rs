@@ -6,6 +6,7 @@ mod accounts;
 mod batches;
 mod documents;
 mod grants;
+mod groups;
 mod minting;
 mod prefixes;
 mod records;
@@ -103,8 +104,9 @@ pub(super) fn plan(
         return Ok(Plan::Done(receipt));
     }
     let (guards, heads) = (Vec::with_capacity(8), HashMap::new());
-    let planning =
+    let mut planning =
         Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
+    planning.refuse_inactive_actor()?;
     match &request.command {
         Command::Put { .. }
         | Command::Patch { .. }

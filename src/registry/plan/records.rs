@@ -1,17 +1,14 @@
 //! Planning: registering, changing and retiring identifiers.
 
-use std::sync::Arc;
-
 use super::steps::{Step, Subject};
 use super::templated::Contents;
 use super::{Plan, Planning};
 use crate::access::{Action, Authority};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Record, Status};
 use crate::registrant::{Allocation, RegistrantId};
 use crate::registry::{Command, Condition, RegistryError};
-use crate::resolver::Zone;
-use crate::store::{PREFIXES, RECORDS, StoredRecord, VERSIONS, VersionKey};
+use crate::store::{RECORDS, StoredRecord, VERSIONS, VersionKey};
 
 /// The record that a command is about.
 pub(super) struct Target<'a> {
@@ -19,7 +16,7 @@ pub(super) struct Target<'a> {
     condition: Condition,
     pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    pub zone: Arc<Zone>,
+    pub zone: Prefix,
     pub allocation: Allocation,
 }
 
@@ -65,7 +62,9 @@ impl Planning<'_> {
         let authority = self.authorise(action, &target)?;
         self.check_new(&target)?;
         target.check_condition()?;
-        target.check_not_retired()?;
+        if !target.allocation.may_reinstate {
+            target.check_not_retired()?;
+        }
         let contents = self.contents(draft, target.record())?;
         self.next(target, authority, Status::Active, contents)
     }
@@ -77,7 +76,15 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Step, RegistryError> {
         let target = self.target(identifier, condition)?;
-        let authority = self.authorise(Action::Update, &target)?;
+        let authority = match self.authorise(Action::Update, &target) {
+            Err(RegistryError::Refused(refusal)) => {
+                let (holder, current) = (target.holder(), target.current.as_ref());
+                let authority = self.authorise_edit(holder.as_ref(), current, patch, refusal)?;
+                self.expect_changeable(&target.zone, &target.allocation, holder.as_ref())?;
+                authority
+            }
+            authority => authority?,
+        };
         target.check_condition()?;
         target.check_not_retired()?;
         let contents = self.patched(patch, &target.present()?.record)?;
@@ -167,19 +174,18 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Target<'a>, RegistryError> {
         let prefix = identifier.prefix();
-        let foreign = || RegistryError::NotResponsible(prefix.to_string());
-        let store = &*self.registry.store;
-        let zone = self.registry.resolver.zone_of(&prefix).ok_or_else(foreign)?;
-        let allocation = PREFIXES.get(store, &zone.prefix)?.ok_or_else(foreign)?.content;
-        let current = RECORDS.get(store, identifier.key())?;
-        self.guards.push(PREFIXES.guard(&zone.prefix));
+        let (zone, allocation) = self.zone_of(&prefix)?;
+        let current = RECORDS.get(&*self.registry.store, identifier.key())?;
         self.guards.push(RECORDS.guard(identifier.key()));
         Ok(Target { identifier, condition, current, zone, allocation })
     }
 
-    fn authorise(&self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
+    /// Whether the actor may do it, and whether it can be done below the prefix now.
+    fn authorise(&mut self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
         let holder = of.holder();
-        Ok(self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?)
+        let authority = self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?;
+        self.expect_changeable(&of.zone, &of.allocation, holder.as_ref())?;
+        Ok(authority)
     }
 
     /// Limits that only new identifiers must keep.

@@ -19,7 +19,6 @@ use crate::registry::RegistryError;
 use crate::registry::entry::record_change;
 use crate::registry::filing::{Filing, difference};
 use crate::registry::submit::{CountChange, Effect, RowChange};
-use crate::resolver::Zone;
 use crate::store::{RECORDS, StoredRecord, UNIQUE, UniqueKey, identifier_counter, key_bytes};
 use crate::template::{Fault, IndexKey, TypedReference};
 
@@ -28,7 +27,7 @@ pub(super) struct Step {
     pub subject: Subject,
     pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    pub zone: Arc<Zone>,
+    pub zone: Prefix,
     pub allocation: Allocation,
     pub authority: Authority,
     pub status: Status,
@@ -106,7 +105,7 @@ impl Planning<'_> {
             let parts = Parts {
                 identifier,
                 current: step.current.take(),
-                zone: &step.zone.prefix,
+                zone: &step.zone,
                 allocation: &step.allocation,
                 status: step.status,
                 contents: step.contents,

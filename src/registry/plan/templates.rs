@@ -3,8 +3,6 @@
 //! A template's head and its versions are documents. Publishing also writes the record at the
 //! template's identifier, by which it resolves, and withdrawing retires it, in the same change.
 
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 
 use super::records::check_condition;
@@ -13,7 +11,7 @@ use super::templated::Contents;
 use super::{Plan, Planning, Receipt};
 use crate::access::{Authority, Right};
 use crate::codec::canonical_json;
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, Prefix};
 use crate::ledger::EntryKind;
 use crate::record::{
     ATTRIBUTES_FROM, Form, MAX_VALUE_BYTES, Permissions, Status, TEMPLATE_DEFINITION, Ttl, Value,
@@ -21,7 +19,6 @@ use crate::record::{
 use crate::registrant::Allocation;
 use crate::registry::submit::CountChange;
 use crate::registry::{Condition, RegistryError, TemplateCommand};
-use crate::resolver::Zone;
 use crate::store::{StoreError, StoredDocument, StoredRecord};
 use crate::template::{Fault, Template, TemplateHead, TemplateVersion, version_id};
 
@@ -29,7 +26,7 @@ use crate::template::{Fault, Template, TemplateHead, TemplateVersion, version_id
 struct Kept {
     head: Option<StoredDocument<TemplateHead>>,
     record: Option<StoredRecord>,
-    zone: Arc<Zone>,
+    zone: Prefix,
     allocation: Allocation,
     authority: Authority,
 }
@@ -148,7 +145,7 @@ impl Planning<'_> {
         let parts = Parts {
             identifier: identifier.clone(),
             current: kept.record,
-            zone: &kept.zone.prefix,
+            zone: &kept.zone,
             allocation: &kept.allocation,
             status: Status::Active,
             contents: Contents::free(values(&template, head.latest, self.now_ms)),
@@ -189,7 +186,7 @@ impl Planning<'_> {
         let parts = Parts {
             identifier: identifier.clone(),
             current: kept.record,
-            zone: &kept.zone.prefix,
+            zone: &kept.zone,
             allocation: &kept.allocation,
             status: Status::Retired,
             contents: Contents::default(),
@@ -212,6 +209,7 @@ impl Planning<'_> {
         let target = self.target_of_any_kind(identifier, condition)?;
         let holder = target.allocation.registrant.as_ref();
         let authority = self.actor.authorise_right(Right::Templates, holder)?;
+        self.expect_changeable(&target.zone, &target.allocation, holder)?;
         let head = self.head(identifier.key())?;
         check_condition(identifier, condition, head.as_ref().map(|head| head.version))?;
         let (record, zone, allocation) = (target.current, target.zone, target.allocation);
