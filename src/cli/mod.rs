@@ -8,6 +8,7 @@ mod account;
 mod backup;
 mod body;
 mod check;
+mod codes;
 mod config;
 mod export;
 pub mod import;
@@ -15,14 +16,18 @@ mod init;
 mod login;
 mod name;
 mod output;
+mod prefix;
 mod register;
+mod registrant;
 mod remote;
 mod resolve;
 mod restore;
 mod retire;
 mod secret;
 mod serve;
+mod things;
 mod token;
+mod transfer;
 mod update;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +60,10 @@ enum Command {
     Export(export::Export),
     Token(token::TokenCommand),
     Account(account::AccountCommand),
+    Registrant(registrant::RegistrantCommand),
+    Prefix(prefix::PrefixCommand),
+    Transfer(transfer::TransferCommand),
+    Codes(codes::Codes),
     Login(login::Login),
     Logout(login::Logout),
     Config(config::ConfigCommand),
@@ -96,6 +105,10 @@ impl Command {
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Account(command) => command.run(output),
+            Command::Registrant(command) => command.run(output),
+            Command::Prefix(command) => command.run(output),
+            Command::Transfer(command) => command.run(output),
+            Command::Codes(command) => command.run(output),
             Command::Login(command) => command.run(output),
             Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
