@@ -3,6 +3,7 @@
 mod answers;
 mod hostile;
 mod sockets;
+mod standing;
 
 use std::str::FromStr;
 use std::sync::Arc;
