@@ -9,6 +9,7 @@ mod backup;
 mod batch;
 mod body;
 mod check;
+mod codes;
 mod config;
 mod export;
 mod grant;
@@ -20,7 +21,9 @@ mod login;
 mod mint;
 mod name;
 mod output;
+mod prefix;
 mod register;
+mod registrant;
 mod remote;
 mod resolve;
 mod restore;
@@ -28,7 +31,9 @@ mod retire;
 mod secret;
 mod serve;
 mod template;
+mod things;
 mod token;
+mod transfer;
 mod update;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +72,10 @@ enum Command {
     Grant(grant::GrantCommand),
     Group(group::GroupCommand),
     Account(account::AccountCommand),
+    Registrant(registrant::RegistrantCommand),
+    Prefix(prefix::PrefixCommand),
+    Transfer(transfer::TransferCommand),
+    Codes(codes::Codes),
     Login(login::Login),
     Logout(login::Logout),
     Config(config::ConfigCommand),
@@ -114,6 +123,10 @@ impl Command {
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),
             Command::Account(command) => command.run(output),
+            Command::Registrant(command) => command.run(output),
+            Command::Prefix(command) => command.run(output),
+            Command::Transfer(command) => command.run(output),
+            Command::Codes(command) => command.run(output),
             Command::Login(command) => command.run(output),
             Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod address;
+mod allocation;
 mod connection;
 mod documents;
 mod error;
@@ -29,6 +30,7 @@ use crate::identifier::Identifier;
 use crate::record::RecordDocument;
 pub use accounts::{AccountDocument, NewAccountDocument, SessionDocument};
 use address::Address;
+pub use allocation::Thing;
 use connection::{Connector, Payload, Sender};
 pub use documents::{
     Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,

@@ -114,6 +114,11 @@ settings! {
         ledger_origin: Option<String> = "", "NAME";
         /// Most octets of an identifier that can be registered.
         identifier_max_octets: usize = "255", "OCTETS", 16..=MAX_OCTETS;
+        /// Table of regions (GB/T 2260) to use instead of the shipped one: CSV as in schemas/codes.
+        codes_regions: Option<PathBuf> = "", "FILE";
+        /// Table of industries (GB/T 4754) to use instead of the shipped one: CSV as in
+        /// schemas/codes.
+        codes_industries: Option<PathBuf> = "", "FILE";
         /// How long a stopping node waits for requests in flight.
         drain_seconds: u64 = "20", "SECONDS", 0..=600;
     }

@@ -115,6 +115,7 @@ impl Registry {
             ledger_size: Arc::clone(&ledger_size),
             uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            warned_ms: 0,
             counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));

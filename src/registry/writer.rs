@@ -25,6 +25,7 @@ pub(super) struct Writer {
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
     pub uses: Arc<Uses>,
     pub swept_ms: u64,
+    pub warned_ms: u64,
     pub counted_ms: u64,
 }
 
@@ -145,6 +146,9 @@ impl Writer {
         if now_ms.saturating_sub(self.counted_ms) >= COUNT_INTERVAL_MS {
             self.count_uses();
         }
+        if now_ms.saturating_sub(self.warned_ms) >= WARNING_INTERVAL_MS {
+            self.warn(now_ms);
+        }
         if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS
             || self.store.stopped().is_some()
         {
@@ -162,6 +166,19 @@ impl Writer {
             tracing::error!(%error, "old sessions could not be removed");
         }
         self.swept_ms = now_ms;
+    }
+
+    /// Logs which prefixes end soon or have ended; for those who read logs rather than lists.
+    fn warn(&mut self, now_ms: u64) {
+        self.warned_ms = now_ms;
+        let zones = self.resolver.zones();
+        let warnings = zones.iter().flat_map(|zone| {
+            let warnings = zone.allocation.warnings(now_ms).into_iter();
+            warnings.map(|warning| (&zone.prefix, warning))
+        });
+        for (prefix, warning) in warnings.take(MAX_WARNINGS) {
+            tracing::warn!(%prefix, "{warning}");
+        }
     }
 
     /// Removes sessions whose time is over, and their last uses.
@@ -222,6 +239,12 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often last uses of tokens are written, in milliseconds.
 const COUNT_INTERVAL_MS: u64 = 60 * 1_000;
+
+/// How often prefixes that end soon are logged, in milliseconds.
+const WARNING_INTERVAL_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most of them that are logged at once; `nameplate prefix list --expiring-within-days` has all.
+const MAX_WARNINGS: usize = 100;
 
 /// How often outcomes of idempotent requests and sessions that are over are swept, in milliseconds.
 const SWEEP_INTERVAL_MS: u64 = 10 * 60 * 1_000;
