@@ -10,11 +10,12 @@ use super::problem::{self, Problem};
 use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
-use crate::identifier::Identifier;
+use crate::codec::Corrupt;
+use crate::identifier::{Identifier, Prefix};
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{BadCursor, Lookup, Outcome, Resolver, Subject};
 use crate::store::StoreError;
 
 /// A node's parts as HTTP sees them.
@@ -142,6 +143,28 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// 404 for prefixes that neither are this node's nor lead to one that is.
+    pub(super) fn refuse_unserved(&self, prefix: &Prefix) -> Result<(), Problem> {
+        if self.resolver.zone_of(prefix).is_none() && !self.resolver.leads_to_zone(prefix) {
+            let detail = format!("prefix {prefix} is not served by this node");
+            return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
+        }
+        Ok(())
+    }
+
+    /// The place that the cursor of a query names.
+    pub(super) fn place<T>(
+        &self,
+        query: &str,
+        cursor: Option<&str>,
+        read: impl Fn(&[u8]) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let place = self.registry.cursors().open(query, cursor);
+        let place = place.and_then(|place| read(&place).map_err(|_| BadCursor));
+        place.map(Some).map_err(|bad| Problem::new(&problem::BAD_REQUEST, bad.to_string()))
     }
 
     /// 503 when writes have stopped.

@@ -38,7 +38,7 @@ use crate::access::{Actor, Refusal};
 use crate::clock::Clock;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
-use crate::resolver::Resolver;
+use crate::resolver::{Cursors, Resolver};
 use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
@@ -52,6 +52,7 @@ pub struct Registry {
     resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    cursors: Cursors,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -110,7 +111,14 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, resolver, keys, settings, queue, ledger_size, broken, writer })
+        // No change has a version 0, so that no salt of the ledger is the cursors' key.
+        let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
+        Ok(Self { store, resolver, keys, settings, cursors, queue, ledger_size, broken, writer })
+    }
+
+    /// What seals the cursors of this node's lists.
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.

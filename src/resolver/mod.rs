@@ -5,13 +5,25 @@
 //! the store.
 
 mod cache;
+mod cursor;
+mod find;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod history;
+mod journal;
 mod listing;
+mod templates;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use cursor::{BadCursor, Cursors};
+pub use find::{
+    BadCondition, Condition, Find, FindError, FoundPage, MAX_BYTES, MAX_ROWS, Place, Query, Wanted,
+    weight,
+};
+pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
 pub use zones::Zone;
 
@@ -21,6 +33,7 @@ use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
 use cache::AnswerCache;
+use templates::Templates;
 use zones::Zones;
 
 /// Answers questions about identifiers and prefixes.
@@ -28,6 +41,7 @@ pub struct Resolver {
     store: Arc<dyn Store>,
     zones: Zones,
     cache: AnswerCache,
+    templates: Templates,
 }
 
 /// A question.
@@ -107,7 +121,8 @@ impl Resolver {
     /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
-        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes) })
+        let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new());
+        Ok(Self { store, zones, cache, templates })
     }
 
     /// The outcome, if memory alone can tell.
@@ -252,6 +267,13 @@ impl Resolver {
         })?;
         Ok(found)
     }
+}
+
+/// Goes on behind a row that cannot be read, which is logged: one bad row does not cost the others.
+fn pass_over(error: &StoreError) -> ControlFlow<()> {
+    metrics::counter!("nameplate_resolver_unreadable_rows_total").increment(1);
+    tracing::error!(%error, "a row was passed over");
+    ControlFlow::Continue(())
 }
 
 /// Whether a suffix is a DNS label of its own below `_id`; the others are below `_hash`.
