@@ -8,14 +8,16 @@
 //! `nameplate_http_problems_total{problem}`, `nameplate_http_bad_tokens_total`,
 //! `nameplate_http_write_conflicts_total`, and `nameplate_http_refused_total{reason}` (connections,
 //! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
-//! ratio, memory, imports); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, streams); gauge `nameplate_http_connections`.
 
 mod accept;
 mod answers;
 mod app;
+mod audit;
 mod backup;
 mod body;
 mod certificate;
+mod changes;
 mod conditions;
 mod connections;
 mod credentials;
@@ -34,6 +36,8 @@ mod public;
 mod resolve;
 mod router;
 mod settings;
+mod steps;
+mod streamed;
 #[cfg(test)]
 mod tests;
 mod timed;

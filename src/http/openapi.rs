@@ -15,6 +15,7 @@ use super::problem::KINDS;
     tags(
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "resolution", description = "Where identifiers lead"),
+        (name = "observation", description = "Changes, audit, statistics"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),

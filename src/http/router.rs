@@ -14,8 +14,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::identifiers::{change, history, list, put, read};
-use super::{App, backup, health, imports, layers, openapi, public, resolve, tokens};
+use super::identifiers::{change, history, list, put, read, references};
+use super::{
+    App, audit, backup, changes, health, imports, layers, openapi, public, resolve, tokens,
+};
 
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
@@ -63,6 +65,9 @@ fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list::list_identifiers))
         .routes(routes!(history::read_history))
+        .routes(routes!(references::list_references))
+        .routes(routes!(changes::follow_changes))
+        .routes(routes!(audit::search_audit))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(health::describe))
 }

@@ -12,7 +12,9 @@ pub(crate) mod fixture;
 mod history;
 mod journal;
 mod listing;
+mod references;
 mod templates;
+mod trail;
 mod zones;
 
 use std::ops::ControlFlow;
@@ -25,6 +27,8 @@ pub use find::{
 };
 pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
+pub use references::{Referrer, ReferrersPage};
+pub use trail::{AuditQuery, Step, StepsPage, Subject as AuditSubject};
 pub use zones::Zone;
 
 use crate::access::Asker;

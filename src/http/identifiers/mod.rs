@@ -5,6 +5,7 @@ pub(super) mod history;
 pub(super) mod list;
 pub(super) mod put;
 pub(super) mod read;
+pub(super) mod references;
 
 use std::sync::Arc;
 
@@ -77,7 +78,11 @@ impl Change {
 }
 
 /// The wanted size of a page, or what it is without one.
-fn page_limit(wanted: Option<usize>, default: usize, most: usize) -> Result<usize, Problem> {
+pub(super) fn page_limit(
+    wanted: Option<usize>,
+    default: usize,
+    most: usize,
+) -> Result<usize, Problem> {
     match wanted {
         None => Ok(default),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),

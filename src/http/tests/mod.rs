@@ -1,6 +1,7 @@
 //! The routes over a real registry and a store in memory.
 
 mod faults;
+mod finding;
 mod imports;
 mod records;
 
