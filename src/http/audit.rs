@@ -185,7 +185,7 @@ impl streamed::Produce for Table {
         }
         let mut out = Vec::new();
         if self.csv && !self.begun {
-            out.extend_from_slice(&BYTE_ORDER_MARK);
+            out.extend_from_slice(BYTE_ORDER_MARK);
             write_row(&mut out, COLUMNS);
         }
         self.begun = true;

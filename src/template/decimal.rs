@@ -117,10 +117,10 @@ impl<'a> Digits<'a> {
 
 /// How many of the bytes at the front [`Digits::write_ordered`] wrote for one number.
 pub(super) fn ordered_length(bytes: &[u8]) -> Option<usize> {
-    let end = match bytes.first()? {
-        &ZERO => return Some(1),
-        &NEGATIVE => 0xff,
-        &POSITIVE => 0,
+    let end = match *bytes.first()? {
+        ZERO => return Some(1),
+        NEGATIVE => 0xff,
+        POSITIVE => 0,
         _ => return None,
     };
     let digits = bytes.get(2..)?;

@@ -36,7 +36,7 @@ impl Resolver {
         let within = query.prefix.as_ref().map_or_else(CanonicalKey::all, Prefix::covered_keys);
         if let Some(registrant) = &query.registrant {
             let ranges = territories(&self.zones(), registrant);
-            let ranges = ranges.into_iter().filter_map(|range| common(range, &within)).collect();
+            let ranges = ranges.into_iter().filter_map(|range| overlap(range, &within)).collect();
             return Ok(Path::Records { ranges, apart: Some(registrant.clone()) });
         }
         let first = !query.modified.is_bounded();
@@ -79,7 +79,7 @@ fn territories(zones: &[std::sync::Arc<Zone>], of: &RegistrantId) -> Vec<Range<V
     ranges
 }
 
-fn common(range: Range<Vec<u8>>, other: &Range<Vec<u8>>) -> Option<Range<Vec<u8>>> {
+fn overlap(range: Range<Vec<u8>>, other: &Range<Vec<u8>>) -> Option<Range<Vec<u8>>> {
     let start = range.start.max(other.start.clone());
     let end = range.end.min(other.end.clone());
     (start < end).then_some(start..end)
