@@ -12,7 +12,7 @@ use super::tables::Wanted;
 use super::{CodeError, Named, TableError};
 
 /// An industry and those it is in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Industry {
     /// Its code: the letter of a section; digits alone below.
     pub code: String,
@@ -32,7 +32,7 @@ pub struct Industry {
 }
 
 /// A level of the classification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IndustryLevel {
     /// A letter.
@@ -114,7 +114,7 @@ impl Industries {
             }
         }
         let finest = entries.values().map(|entry| entry.level).max();
-        if finest.is_none() {
+        if finest.is_none() && faults.is_empty() {
             faults.add(1, "there is no industry in it");
         }
         let finest = finest.unwrap_or(IndustryLevel::Section);

@@ -9,7 +9,7 @@ use super::tables::Wanted;
 use super::{CodeError, Named, TableError};
 
 /// A region and those it is in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Region {
     /// Its code, six digits.
     pub code: String,
@@ -71,7 +71,7 @@ impl Regions {
                 faults.add(line, format!("{code} is in province {province}, which has no line"));
             }
         }
-        if table.is_empty() {
+        if table.is_empty() && faults.is_empty() {
             faults.add(1, "there is no region in it");
         }
         faults.or("regions, GB/T 2260", Self(table))

@@ -16,7 +16,7 @@ pub struct CodeTables {
 }
 
 /// A code and what it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Named {
     /// The code, as long as its level has it.
     pub code: String,
@@ -172,6 +172,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn any_text_is_looked_up(text in any::<String>()) {
             let tables = CodeTables::shipped();

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, put, read, references};
 use super::{
-    App, audit, backup, changes, health, imports, layers, openapi, public, resolve, tokens,
+    App, audit, backup, changes, codes, health, imports, layers, openapi, prefixes, public,
+    registrants, resolve, tokens, transfers,
 };
 
 /// The router of a node.
@@ -56,6 +57,11 @@ fn single() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(registrants::read_registrant, registrants::update_registrant))
+        .routes(routes!(registrants::step_registrant))
+        .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
+        .routes(routes!(prefixes::step_prefix))
+        .routes(routes!(transfers::step_transfer))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -69,6 +75,14 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(changes::follow_changes))
         .routes(routes!(audit::search_audit))
         .routes(routes!(resolve::resolve_many))
+        .routes(routes!(registrants::create_registrant, registrants::list_registrants))
+        .routes(routes!(registrants::read_registrant_history))
+        .routes(routes!(prefixes::create_prefix, prefixes::list_prefixes))
+        .routes(routes!(prefixes::read_prefix_history))
+        .routes(routes!(transfers::create_transfer, transfers::list_transfers))
+        .routes(routes!(transfers::read_transfer))
+        .routes(routes!(codes::find_regions))
+        .routes(routes!(codes::find_industries))
         .routes(routes!(health::describe))
 }
 

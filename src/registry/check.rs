@@ -6,19 +6,22 @@
 
 use std::ops::ControlFlow;
 
+use serde_json::Value as Json;
+
 use super::entry::record_entry;
 use super::idempotency::IDEMPOTENCY;
 use crate::access::TOKENS;
+use crate::codec::canonical_json;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::ledger::{
     BODIES, Entry, EntryKind, JOURNAL, JournalRow, Position, body_commitment, logs,
-    subject_of_prefix, verify_log,
+    subject_of_node, subject_of_prefix, verify_log,
 };
 use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
-    Column, ColumnId, Direction, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row, StoreError,
-    StoredRecord, VERSIONS, VersionKey, all_keys,
+    Column, ColumnId, Direction, DocumentKey, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row,
+    StoreError, StoredDocument, StoredRecord, VERSIONS, VersionKey, all_keys,
 };
 
 /// What a check found.
@@ -66,6 +69,7 @@ pub fn check(
     checking.versions()?;
     checking.names()?;
     checking.prefixes()?;
+    checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
     checking.ledger()?;
@@ -187,20 +191,51 @@ impl Checking<'_> {
 
     fn prefixes(&mut self) -> Result<(), StoreError> {
         self.walk(&PREFIXES, |checking, prefix, stored| {
-            let key = stored.position;
-            let row = JOURNAL.get(checking.read, &key)?;
-            let subject = subject_of_prefix(prefix);
-            let proved = row.is_some_and(|row| {
-                row.entry.kind == EntryKind::Prefix
-                    && row.entry.version == stored.version
-                    && row.subject == subject
-            });
-            if !proved {
-                let fault = "its ledger entry is missing or about something else";
-                checking.fault(PREFIXES.id(), prefix.as_str(), fault);
-            }
-            Ok(())
+            let mut body = serde_json::to_value(&stored.content).unwrap_or_default();
+            body["prefix"] = prefix.as_str().into();
+            let (place, subject) = (prefix.as_str(), subject_of_prefix(prefix));
+            checking.body(PREFIXES.id(), place, stored.position, stored.version, &subject, &body)
         })
+    }
+
+    fn documents(&mut self) -> Result<(), StoreError> {
+        let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
+        self.walk(&column, |checking, key, stored| {
+            let place = format!("{}/{}", key.kind.as_str(), key.id);
+            let mut body = stored.content.clone();
+            if let Json::Object(members) = &mut body {
+                for secret in key.kind.secret_members() {
+                    members.remove(*secret);
+                }
+            }
+            let subject = subject_of_node(&place);
+            let (position, version) = (stored.position, stored.version);
+            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)
+        })
+    }
+
+    /// That the ledger's entry of a document is about it, and that its body is what the row says.
+    fn body(
+        &mut self,
+        column: ColumnId,
+        place: &str,
+        position: Position,
+        version: u64,
+        subject: &[u8],
+        body: &Json,
+    ) -> Result<(), StoreError> {
+        let row = JOURNAL.get(self.read, &position)?;
+        let proved = row.is_some_and(|row| {
+            row.entry.kind.has_body() && row.entry.version == version && row.subject == subject
+        });
+        if !proved {
+            self.fault(column, place, "its ledger entry is missing or about something else");
+        } else if let Some(kept) = BODIES.get(self.read, &position)?
+            && kept.body != canonical_json(body)
+        {
+            self.fault(column, place, "the ledger's entry of this version has another content");
+        }
+        Ok(())
     }
 
     fn tokens(&mut self) -> Result<(), StoreError> {

@@ -27,8 +27,8 @@ use std::thread::JoinHandle;
 
 pub use check::{CheckReport, Finding, check};
 pub use command::{
-    AccountCommand, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
-    RegistrantCommand, Request, TemplateCommand, TransferCommand,
+    AccountCommand, Application, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
+    RegistrantCommand, Request, TemplateCommand, TransferCommand, Wish,
 };
 pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
@@ -36,6 +36,7 @@ pub use submit::{Change, Verdict};
 
 use crate::access::{Actor, Refusal};
 use crate::clock::Clock;
+use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
 use crate::resolver::{Cursors, Resolver};
@@ -49,7 +50,6 @@ use writer::Writer;
 /// The write side of a node.
 pub struct Registry {
     store: Arc<dyn Store>,
-    resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
     cursors: Cursors,
@@ -67,11 +67,17 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// The codes that registrants are described with.
+    pub codes: CodeTables,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS, queue_changes: 16_384 }
+        Self {
+            identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
+            queue_changes: 16_384,
+            codes: CodeTables::shipped(),
+        }
     }
 }
 
@@ -90,7 +96,7 @@ impl Registry {
         let queue = Arc::new(Queue::new(settings.queue_changes));
         let writer = Writer {
             store: Arc::clone(&store),
-            resolver: Arc::clone(&resolver),
+            resolver,
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
@@ -113,7 +119,7 @@ impl Registry {
         let writer = Mutex::new(Some(thread));
         // No change has a version 0, so that no salt of the ledger is the cursors' key.
         let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
-        Ok(Self { store, resolver, keys, settings, cursors, queue, ledger_size, broken, writer })
+        Ok(Self { store, keys, settings, cursors, queue, ledger_size, broken, writer })
     }
 
     /// What seals the cursors of this node's lists.
@@ -171,6 +177,11 @@ impl Registry {
         let broken = self.broken.load(Ordering::Acquire);
         let panicked = || broken.then(|| "the writer failed, see the log; restart".to_owned());
         self.store.stopped().or_else(panicked)
+    }
+
+    /// The codes that registrants are described with.
+    pub fn codes(&self) -> &CodeTables {
+        &self.settings.codes
     }
 
     /// Number of entries in the ledger's current log.

@@ -68,12 +68,15 @@ pub(super) struct RowChange {
     pub row: Option<Vec<u8>>,
 }
 
-/// A counter that grows.
+/// A counter that changes.
 pub(super) enum CountChange {
     /// By an amount, unless it would pass the limit.
     Add { counter: String, amount: u64, limit: Option<u64> },
     /// To a number at least.
     Raise { counter: String, to: u64 },
+    /// One falls by an amount and another grows by it, without regard to limits: what was counted
+    /// in one place counts in another.
+    Move { from: String, to: String, amount: u64 },
 }
 
 /// A ledger entry whose body is kept beside it.
@@ -124,10 +127,18 @@ impl Change {
 }
 
 impl Plan {
-    /// The plan with counters that grow with it.
+    /// The plan with counters that change with it.
     pub(super) fn counting(mut self, counts: impl IntoIterator<Item = CountChange>) -> Self {
         if let Plan::Change(change) = &mut self {
             change.counts.extend(counts);
+        }
+        self
+    }
+
+    /// The plan with rows that are set or removed with it.
+    pub(super) fn with_rows(mut self, rows: impl IntoIterator<Item = RowChange>) -> Self {
+        if let Plan::Change(change) = &mut self {
+            change.rows.extend(rows);
         }
         self
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::queue::{Queue, Submission, Taken};
+use super::queue::{Batch, Queue, Submission, Taken};
 use super::submit::{Change, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ impl Writer {
     /// Writes until the queue is closed and empty, then signs a last checkpoint.
     pub(super) fn run(mut self) {
         loop {
-            match self.queue.take(BATCH_CHANGES, BATCH_BYTES, CHECKPOINT_PATIENCE) {
+            match self.queue.take(BATCH, CHECKPOINT_PATIENCE) {
                 Taken::Batch(batch) => self.commit(batch, false),
                 Taken::Closed => return self.commit(Vec::new(), true),
             }
@@ -169,11 +169,8 @@ impl Verdict {
     }
 }
 
-/// Most changes in one transaction.
-const BATCH_CHANGES: usize = 4_096;
-
-/// Most bytes in one transaction, roughly.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bounds of one transaction.
+const BATCH: Batch = Batch { changes: 4_096, bytes: 8 * 1024 * 1024 };
 
 /// How long the writer waits for work before it sees whether a checkpoint is due.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);

@@ -1,5 +1,6 @@
 //! The routes over a real registry and a store in memory.
 
+mod allocation;
 mod faults;
 mod finding;
 mod imports;
@@ -33,6 +34,7 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
+    registry: Arc<Registry>,
     draining: Arc<AtomicBool>,
 }
 
@@ -69,6 +71,7 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
+        let registry = Arc::new(registry.unwrap());
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -79,7 +82,7 @@ impl Node {
         };
         let app = App {
             resolver,
-            registry: Arc::new(registry.unwrap()),
+            registry: Arc::clone(&registry),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
             clock: Clock::fixed(NOW_MS),
@@ -93,7 +96,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining }
+        Self { router: router(Arc::new(app)), registry, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -92,7 +92,8 @@ pub(super) fn plan(
         return Ok(Plan::Done(receipt));
     }
     let guards = Vec::with_capacity(4);
-    let planning = Planning { registry, request, actor, now_ms, read_at, repetition, guards };
+    let mut planning = Planning { registry, request, actor, now_ms, read_at, repetition, guards };
+    planning.refuse_inactive_actor()?;
     match &request.command {
         Command::Put { identifier, draft, condition } => {
             planning.put(identifier, draft, *condition)

@@ -10,7 +10,7 @@ use crate::registrant::{Allocation, RegistrantId};
 use crate::registry::entry::record_change;
 use crate::registry::submit::{CountChange, Effect};
 use crate::registry::{Condition, RegistryError};
-use crate::store::{PREFIXES, RECORDS, StoredRecord, identifier_counter};
+use crate::store::{RECORDS, StoredRecord, identifier_counter};
 
 /// What a command makes of a record.
 struct Target<'a> {
@@ -34,7 +34,9 @@ impl Planning<'_> {
         let authority = self.authorise(action, &target)?;
         self.check_new(&target)?;
         target.check_condition()?;
-        target.check_not_retired()?;
+        if !target.allocation.may_reinstate {
+            target.check_not_retired()?;
+        }
         let current = target.current.as_ref().map(|stored| &stored.record);
         let values = draft.clone().into_values(current, self.now_ms)?;
         self.finish(target, authority, Status::Active, values)
@@ -74,19 +76,18 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Target<'a>, RegistryError> {
         let prefix = identifier.prefix();
-        let foreign = || RegistryError::NotResponsible(prefix.to_string());
-        let store = &*self.registry.store;
-        let zone = self.registry.resolver.zone_of(&prefix).ok_or_else(foreign)?.prefix.clone();
-        let allocation = PREFIXES.get(store, &zone)?.ok_or_else(foreign)?.content;
-        let current = RECORDS.get(store, identifier.key())?;
-        self.guards.push(PREFIXES.guard(&zone));
+        let (zone, allocation) = self.zone_of(&prefix)?;
+        let current = RECORDS.get(&*self.registry.store, identifier.key())?;
         self.guards.push(RECORDS.guard(identifier.key()));
         Ok(Target { identifier, condition, current, zone, allocation })
     }
 
-    fn authorise(&self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
+    /// Whether the actor may do it, and whether it can be done below the prefix now.
+    fn authorise(&mut self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
         let holder = of.holder();
-        Ok(self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?)
+        let authority = self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?;
+        self.expect_changeable(&of.zone, &of.allocation, holder.as_ref())?;
+        Ok(authority)
     }
 
     /// Limits that only new identifiers must keep.

@@ -41,6 +41,7 @@ impl Planning<'_> {
             EntryKind::Grant,
             subject_of_node(&format!("token/{}", token.id)),
             token.version,
+            None,
             self.now_ms,
             authority.account(),
             &self.request.reason,
