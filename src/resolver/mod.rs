@@ -39,7 +39,7 @@ use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
 use cache::AnswerCache;
-use templates::Templates;
+use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
 /// Answers questions about identifiers and prefixes.
@@ -130,7 +130,7 @@ impl Resolver {
     /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
-        let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new());
+        let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
         Ok(Self { store, zones, cache, templates })
     }
 
@@ -244,6 +244,13 @@ impl Resolver {
     pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
         let zone = self.zones.covering(&stored.record.identifier.prefix())?;
         (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
+    }
+
+    /// The record as the asker may see it; none where it is withheld.
+    fn shown(&self, stored: StoredRecord, asker: &Asker) -> Option<Answer> {
+        let stored = Arc::new(self.as_it_stands(stored, asker)?);
+        let kind = self.view(&stored.record, asker);
+        Some(Answer { stored, kind })
     }
 
     fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {

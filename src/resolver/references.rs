@@ -1,9 +1,8 @@
 //! The reverse look-up: which identifiers refer to this one.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use super::{Answer, MAX_BYTES, MAX_ROWS, Outcome, Resolver, pass_over, weight};
+use super::{Answer, MAX_BYTES, MAX_ROWS, Resolver, pass_over, weight};
 use crate::access::Asker;
 use crate::identifier::CanonicalKey;
 use crate::store::{
@@ -77,11 +76,7 @@ impl Resolver {
     ) -> Result<Option<Referrer>, StoreError> {
         let Some(stored) = RECORDS.get(&*self.store, source)? else { return Ok(None) };
         *bytes += weight(&stored);
-        let (Outcome::Record(answer) | Outcome::Retired(answer)) =
-            self.answer(Arc::new(stored), asker)
-        else {
-            return Ok(None);
-        };
+        let Some(answer) = self.shown(stored, asker) else { return Ok(None) };
         let seen = answer.view().values().filter(|value| by.0.contains(&value.index));
         let attributes: Vec<String> = seen.map(|value| value.kind.clone()).collect();
         Ok((!attributes.is_empty()).then_some(Referrer { answer, attributes }))

@@ -1,59 +1,73 @@
-//! Templates as questions need them: by identifier, read once.
+//! Templates: their heads as they are, their published versions compiled once.
+//!
+//! A published version never changes, so it is kept in memory under its number and version. Heads
+//! and drafts change and are read each time.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-
 use super::Resolver;
-use crate::identifier::{CanonicalKey, Identifier};
-use crate::store::{StoreError, find_document};
+use crate::codec::canonical_json;
+use crate::identifier::CanonicalKey;
+use crate::store::{StoreError, StoredDocument, find_document, scan_documents};
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
 
-/// A template that records are found by.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// The node's number for it.
-    pub number: u32,
-    /// Its identifier.
-    pub key: CanonicalKey,
-    /// Its newest version that counts.
-    pub template: Arc<Template>,
-}
-
-/// Published versions, which never change.
-pub(super) struct Templates(Cache<(u32, u64), Arc<Template>>);
-
-impl Templates {
-    pub(super) fn new() -> Self {
-        Self(Cache::new(MAX_TEMPLATES))
-    }
-}
+/// Published versions in memory, by number and version.
+pub(super) type Templates = quick_cache::sync::Cache<(u32, u64), Arc<Template>>;
 
 impl Resolver {
-    /// The template of this identifier; none when this node has none such, or one that cannot be
-    /// read.
-    pub(super) fn template(&self, identifier: &Identifier) -> Result<Option<Wanted>, StoreError> {
-        let key = identifier.key();
-        let head = find_document::<TemplateHead>(&*self.store, key.text())?;
-        let Some(head) = head.map(|stored| stored.content) else { return Ok(None) };
-        let (number, version) = (head.number, head.published.unwrap_or(head.latest));
-        let wanted = |template| Some(Wanted { number, key: key.clone(), template });
-        if let Some(template) = self.templates.0.get(&(number, version)) {
-            return Ok(wanted(template));
+    /// The template at an identifier, drafts and withdrawn ones included. Blocks on the disk.
+    pub fn template_head(
+        &self,
+        key: &CanonicalKey,
+    ) -> Result<Option<StoredDocument<TemplateHead>>, StoreError> {
+        find_document(&*self.store, key.text())
+    }
+
+    /// Up to `limit` templates in order of their keys, which begin with `start` and come behind
+    /// `after`; the keys come with them. Blocks on the disk.
+    pub fn templates(
+        &self,
+        start: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, StoredDocument<TemplateHead>)>, StoreError> {
+        let mut found = Vec::new();
+        scan_documents(&*self.store, start, after, |key, stored| {
+            found.push((key, stored));
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(found)
+    }
+
+    /// A version of the template with this number, published or not. Blocks on the disk.
+    pub fn template_version(
+        &self,
+        number: u32,
+        version: u64,
+    ) -> Result<Option<StoredDocument<TemplateVersion>>, StoreError> {
+        find_document(&*self.store, &version_id(number, version))
+    }
+
+    /// A published version of the template with this number, ready to check records; none while
+    /// it is a draft. Blocks on the disk the first time.
+    pub fn template(&self, number: u32, version: u64) -> Result<Option<Arc<Template>>, StoreError> {
+        if let Some(template) = self.templates.get(&(number, version)) {
+            return Ok(Some(template));
         }
-        let id = version_id(number, version);
-        let Some(stored) = find_document::<TemplateVersion>(&*self.store, &id)? else {
+        let stored = self.template_version(number, version)?;
+        let Some(stored) = stored.filter(|stored| stored.content.published) else {
             return Ok(None);
         };
-        let definition = serde_json::to_vec(&stored.content.definition).unwrap_or_default();
-        let Ok(template) = Template::from_json(&definition) else { return Ok(None) };
-        let template = Arc::new(template);
-        if stored.content.published {
-            self.templates.0.insert((number, version), Arc::clone(&template));
-        }
-        Ok(wanted(template))
+        let text = canonical_json(&stored.content.definition);
+        let template = Arc::new(Template::from_json(text.as_bytes()).map_err(|faults| {
+            let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+            StoreError::Engine(format!("template {number} version {version} is broken: {fault}"))
+        })?);
+        self.templates.insert((number, version), Arc::clone(&template));
+        Ok(Some(template))
     }
 }
 
-/// Most templates kept in memory.
-const MAX_TEMPLATES: usize = 256;
+/// Published versions kept in memory; the largest takes about a megabyte.
+pub(super) const TEMPLATES: usize = 256;

@@ -18,15 +18,14 @@ use std::sync::Arc;
 pub use condition::{BadCondition, Condition, Wanted};
 pub use walk::{FoundPage, MAX_BYTES, MAX_ROWS, weight};
 
-use super::templates::Wanted as WantedTemplate;
 use super::{Answer, Period, Resolver};
 use crate::access::{Asker, Refusal, Right};
 use crate::codec::{Corrupt, Reader, Writer};
-use crate::identifier::{Identifier, Prefix};
+use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::record::{Status, TEMPLATE_INDEX, Value};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, StoreError};
-use crate::template::Fault;
+use crate::template::{Fault, Template};
 use condition::Bounds;
 use path::Path;
 
@@ -58,6 +57,16 @@ pub struct Find {
     path: Path,
 }
 
+/// A template that records are found by.
+#[derive(Debug)]
+struct WantedTemplate {
+    /// The node's number for it.
+    number: u32,
+    key: CanonicalKey,
+    /// Its newest published version.
+    template: Arc<Template>,
+}
+
 /// Where a walk stands: the last row that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -76,8 +85,8 @@ impl Resolver {
     /// Checks a query and chooses the way to answer it. Blocks on the disk.
     pub fn prepare(&self, query: Query, asker: &Asker) -> Result<Find, FindError> {
         let template = query.template.as_ref().map(|identifier| {
-            self.template(identifier)?.ok_or_else(|| {
-                let message = "is no template of this node: `template list` shows them";
+            self.wanted_template(identifier)?.ok_or_else(|| {
+                let message = "is no published template of this node";
                 FindError::Faulty(vec![Fault::new("template", "unknown", identifier, message)])
             })
         });
@@ -88,6 +97,24 @@ impl Resolver {
         }
         let path = self.path(&query, template.as_ref(), &bounds)?;
         Ok(Find { query, template, bounds, path })
+    }
+
+    fn wanted_template(
+        &self,
+        identifier: &Identifier,
+    ) -> Result<Option<WantedTemplate>, StoreError> {
+        let key = identifier.key().clone();
+        let Some(head) = self.template_head(&key)?.map(|stored| stored.content) else {
+            return Ok(None);
+        };
+        // The newest version of a template may be a draft, and one that was withdrawn has none
+        // that is published; the records of the versions before are found by those.
+        for version in head.published.into_iter().chain((1..=head.latest).rev().take(2)) {
+            if let Some(template) = self.template(head.number, version)? {
+                return Ok(Some(WantedTemplate { number: head.number, key, template }));
+            }
+        }
+        Ok(None)
     }
 
     /// The conditions as bytes, if the asker may ask for them.
@@ -242,13 +269,5 @@ impl Resolver {
         most_bytes: usize,
     ) -> Result<FoundPage, StoreError> {
         walk::walk(self, find, asker, from, limit, most_bytes)
-    }
-
-    /// The record as an answer to the asker; none when it is not for the asker at all.
-    fn shown(&self, stored: super::StoredRecord, asker: &Asker) -> Option<Answer> {
-        match self.answer(Arc::new(stored), asker) {
-            super::Outcome::Record(answer) | super::Outcome::Retired(answer) => Some(answer),
-            _ => None,
-        }
     }
 }

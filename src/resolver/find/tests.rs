@@ -264,13 +264,12 @@ fn a_page_of_a_million_looks_at_its_own_rows() {
     rows.pump("88.118.1/0000000", "M", 0, "1");
     let first = Identifier::parse("88.118.1/0000000").unwrap();
     let pump = RECORDS.get(&*rows.store, first.key()).unwrap().unwrap();
-    let template = rows.resolver().template(&Identifier::parse(PUMP).unwrap()).unwrap().unwrap();
+    let template = rows.resolver().template(7, 1).unwrap().unwrap();
     for thousand in 0..1_000u32 {
         let mut changes = rows.store.begin();
         for number in thousand * 1_000..(thousand + 1) * 1_000 {
             let suffix = format!("{number:07}");
-            let (attribute, bytes) =
-                template.template.index_bytes("power", &number.to_string()).unwrap();
+            let (attribute, bytes) = template.index_bytes("power", &number.to_string()).unwrap();
             let tail = [&bytes[..], suffix.as_bytes()].concat();
             let prefix = Prefix::parse("88.118.1").unwrap();
             let key = IndexKey::Value { prefix, template: 7, attribute, tail };
