@@ -15,7 +15,7 @@ use crate::identifier::{Identifier, Prefix};
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
-use crate::resolver::{BadCursor, Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{BadCursor, Lookup, Outcome, Protocol, Resolver, Subject};
 use crate::store::StoreError;
 
 /// A node's parts as HTTP sees them.
@@ -65,14 +65,17 @@ impl App {
         identifier: &Identifier,
         asker: &Asker,
     ) -> Result<Outcome, Problem> {
-        let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
+        let (subject, protocol) = (Subject::Identifier(identifier.key()), Protocol::Http);
+        let lookup = Lookup { subject, asker, protocol };
         if let Some(outcome) = self.resolver.resolve_hot(&lookup) {
             return Ok(outcome);
         }
         let (resolver, key, asker) =
             (Arc::clone(&self.resolver), identifier.key().clone(), asker.clone());
-        let resolve =
-            move || resolver.resolve(&Lookup { subject: Subject::Identifier(&key), asker: &asker });
+        let resolve = move || {
+            let subject = Subject::Identifier(&key);
+            resolver.resolve(&Lookup { subject, asker: &asker, protocol })
+        };
         Ok(self.pool.run(resolve).await??)
     }
 

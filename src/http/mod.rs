@@ -40,6 +40,7 @@ mod registrants;
 mod resolve;
 mod router;
 mod settings;
+mod statistics;
 mod steps;
 mod streamed;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::identifiers::{change, history, list, put, read, references};
 use super::{
     App, audit, backup, changes, codes, health, imports, layers, openapi, prefixes, public,
-    registrants, resolve, tokens, transfers,
+    registrants, resolve, statistics, tokens, transfers,
 };
 
 /// The router of a node.
@@ -74,6 +74,7 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(references::list_references))
         .routes(routes!(changes::follow_changes))
         .routes(routes!(audit::search_audit))
+        .routes(routes!(statistics::read_statistics))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(registrants::create_registrant, registrants::list_registrants))
         .routes(routes!(registrants::read_registrant_history))

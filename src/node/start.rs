@@ -52,6 +52,7 @@ pub async fn start(
         clock.clone(),
         registry::Settings {
             identifier_octets: config.identifier_max_octets,
+            utc_offset_minutes: config.statistics_utc_offset.minutes(),
             ..Default::default()
         },
     )?);

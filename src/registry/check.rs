@@ -21,7 +21,7 @@ use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
     Column, ColumnId, Direction, DocumentKey, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row,
-    StoreError, StoredDocument, StoredRecord, VERSIONS, VersionKey, all_keys,
+    STATISTICS, StoreError, StoredDocument, StoredRecord, VERSIONS, VersionKey, all_keys,
 };
 
 /// What a check found.
@@ -72,6 +72,7 @@ pub fn check(
     checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.walk(&STATISTICS, |_, _, _| Ok(()))?;
     checking.ledger()?;
     Ok(checking.report)
 }

@@ -14,6 +14,7 @@ mod idempotency;
 mod plan;
 mod queue;
 mod seed;
+mod statistics;
 mod submit;
 mod writer;
 
@@ -45,6 +46,7 @@ use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
 use queue::{Queue, Submission};
+use statistics::Statistics;
 use writer::Writer;
 
 /// The write side of a node.
@@ -67,6 +69,8 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// How far ahead of UTC the node's clock time is, in minutes; its days begin by it.
+    pub utc_offset_minutes: i32,
     /// The codes that registrants are described with.
     pub codes: CodeTables,
 }
@@ -77,6 +81,7 @@ impl Default for Settings {
             identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
             queue_changes: 16_384,
             codes: CodeTables::shipped(),
+            utc_offset_minutes: 8 * 60,
         }
     }
 }
@@ -94,12 +99,14 @@ impl Registry {
         let appender = Appender::open(&*store, log, Arc::clone(&keys))?;
         let ledger_size = Arc::new(AtomicU64::new(appender.size()));
         let queue = Arc::new(Queue::new(settings.queue_changes));
+        let tallied = Arc::clone(&resolver);
         let writer = Writer {
             store: Arc::clone(&store),
             resolver,
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
+            statistics: Statistics::new(tallied, settings.utc_offset_minutes),
             clock,
             ledger_size: Arc::clone(&ledger_size),
             swept_ms: 0,
@@ -120,6 +127,11 @@ impl Registry {
         // No change has a version 0, so that no salt of the ledger is the cursors' key.
         let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
         Ok(Self { store, keys, settings, cursors, queue, ledger_size, broken, writer })
+    }
+
+    /// How far ahead of UTC the days of statistics begin, in minutes.
+    pub fn utc_offset_minutes(&self) -> i32 {
+        self.settings.utc_offset_minutes
     }
 
     /// What seals the cursors of this node's lists.

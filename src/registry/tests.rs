@@ -1,6 +1,7 @@
 //! The registry over a store in memory.
 
 mod allocation;
+mod statistics;
 mod transfers;
 
 use std::sync::Arc;

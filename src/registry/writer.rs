@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::counts::Counts;
 use super::queue::{Batch, Queue, Submission, Taken};
+use super::statistics::Statistics;
 use super::submit::{Change, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ pub(super) struct Writer {
     pub queue: Arc<Queue>,
     pub appender: Appender,
     pub counts: Counts,
+    pub statistics: Statistics,
     pub clock: Clock,
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
     pub swept_ms: u64,
@@ -56,6 +58,8 @@ impl Writer {
             self.appender.write_checkpoint(&mut *transaction, now_ms);
         }
         self.counts.write(&mut *transaction);
+        note(self.statistics.collect(&*store, now_ms, last));
+        self.statistics.write(&mut *transaction);
         let outcome = self.finish(transaction, &touched);
         for (verdicts, done) in told {
             done(match &outcome {
@@ -79,7 +83,10 @@ impl Writer {
             return Verdict::Failed(error);
         }
         let receipts = change.write(transaction, &mut self.appender);
-        receipts.iter().for_each(|receipt| touched.add(receipt));
+        for receipt in &receipts {
+            touched.add(receipt);
+            note(self.statistics.count(&*self.store, receipt));
+        }
         Verdict::Committed(receipts)
     }
 
@@ -133,6 +140,13 @@ impl Writer {
             }
         }
         self.swept_ms = now_ms;
+    }
+}
+
+/// Logs what went wrong with statistics: no change is refused for them.
+fn note(outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "statistics are incomplete");
     }
 }
 

@@ -10,15 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::{Weighter, sync::Cache};
 
+use super::tally::Slot;
 use crate::identifier::CanonicalKey;
 use crate::store::StoredRecord;
 
 /// The cache.
 pub(super) struct AnswerCache {
-    records: Cache<CanonicalKey, Arc<StoredRecord>, ByBytes, RandomState>,
+    records: Cache<CanonicalKey, Remembered, ByBytes, RandomState>,
     slots: Box<[AtomicU64]>,
     hasher: RandomState,
 }
+
+/// A record and where its look-ups are counted.
+type Remembered = (Arc<StoredRecord>, Slot);
 
 /// Proof of when a read began.
 #[derive(Clone, Copy)]
@@ -35,7 +39,7 @@ impl AnswerCache {
         }
     }
 
-    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Arc<StoredRecord>> {
+    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Remembered> {
         self.records.get(key)
     }
 
@@ -43,8 +47,14 @@ impl AnswerCache {
         Ticket(self.slot(key).load(Ordering::SeqCst))
     }
 
-    pub(super) fn fill(&self, key: &CanonicalKey, stored: &Arc<StoredRecord>, ticket: Ticket) {
-        self.records.insert(key.clone(), Arc::clone(stored));
+    pub(super) fn fill(
+        &self,
+        key: &CanonicalKey,
+        stored: &Arc<StoredRecord>,
+        slot: Slot,
+        ticket: Ticket,
+    ) {
+        self.records.insert(key.clone(), (Arc::clone(stored), slot));
         if self.slot(key).load(Ordering::SeqCst) != ticket.0 {
             self.records.remove(key);
         }
@@ -75,8 +85,8 @@ impl AnswerCache {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<CanonicalKey, Arc<StoredRecord>> for ByBytes {
-    fn weight(&self, key: &CanonicalKey, stored: &Arc<StoredRecord>) -> u64 {
+impl Weighter<CanonicalKey, Remembered> for ByBytes {
+    fn weight(&self, key: &CanonicalKey, (stored, _): &Remembered) -> u64 {
         let values = &stored.record.values;
         let data: usize =
             values.iter().map(|value| value.kind.len() + value.data.len() + 160).sum();
@@ -118,11 +128,11 @@ mod tests {
         let key = old.record.identifier.key().clone();
         let ticket = cache.ticket(&key);
         cache.forget(&key);
-        cache.fill(&key, &old, ticket);
+        cache.fill(&key, &old, Slot::NODE, ticket);
         assert!(cache.find(&key).is_none());
 
         let ticket = cache.ticket(&key);
-        cache.fill(&key, &stored(2), ticket);
-        assert_eq!(cache.find(&key).unwrap().record.version, 2);
+        cache.fill(&key, &stored(2), Slot::NODE, ticket);
+        assert_eq!(cache.find(&key).unwrap().0.record.version, 2);
     }
 }

@@ -14,6 +14,8 @@ mod history;
 mod journal;
 mod listing;
 mod references;
+mod statistics;
+mod tally;
 mod templates;
 mod trail;
 mod zones;
@@ -30,6 +32,8 @@ pub use find::{
 pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
 pub use references::{Referrer, ReferrersPage};
+pub use statistics::StatisticsPage;
+pub use tally::{OUTCOMES, Protocol};
 pub use trail::{AuditQuery, Step, StepsPage, Subject as AuditSubject};
 pub use zones::{Standing, Zone};
 
@@ -37,8 +41,11 @@ use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
-use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use crate::store::{
+    ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord,
+};
 use cache::AnswerCache;
+use tally::Slot;
 use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
@@ -57,6 +64,8 @@ pub struct Lookup<'a> {
     pub subject: Subject<'a>,
     /// Who asks.
     pub asker: &'a Asker,
+    /// By which protocol; the statistics tell them apart.
+    pub protocol: Protocol,
 }
 
 /// What a question is about.
@@ -138,8 +147,9 @@ impl Resolver {
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(stored) = self.cache.find(key) {
-                    return Some(self.answer(stored, lookup.asker));
+                if let Some((stored, slot)) = self.cache.find(key) {
+                    let outcome = self.answer(stored, lookup.asker);
+                    return Some(self.counted(slot, lookup, outcome));
                 }
                 (&key.prefix(), true)
             }
@@ -147,9 +157,10 @@ impl Resolver {
             Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
         match self.zones.covering(prefix) {
+            None if of_record => Some(self.counted(Slot::NODE, lookup, Outcome::NotResponsible)),
             None => Some(Outcome::NotResponsible),
             Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
-                Some(Outcome::Withheld)
+                Some(self.counted(zone.slot, lookup, Outcome::Withheld))
             }
             Some(_) => None,
         }
@@ -161,12 +172,16 @@ impl Resolver {
             return Ok(outcome);
         }
         match lookup.subject {
-            Subject::Identifier(key) => self.find(key, lookup.asker),
+            Subject::Identifier(key) => self.find(key, lookup),
             Subject::Digest { prefix, digest } => {
                 let name = NameKey { prefix: prefix.clone(), digest: *digest };
                 match NAMES.get(&*self.store, &name)? {
-                    Some(key) => self.find(&key, lookup.asker),
-                    None => Ok(Outcome::Absent { descendants: false }),
+                    Some(key) => self.find(&key, lookup),
+                    None => {
+                        let slot = self.zones.covering(prefix).map_or(Slot::NODE, |zone| zone.slot);
+                        let absent = Outcome::Absent { descendants: false };
+                        Ok(self.counted(slot, lookup, absent))
+                    }
                 }
             }
             Subject::Prefix(prefix) => {
@@ -218,25 +233,38 @@ impl Resolver {
         self.cache.figures()
     }
 
-    fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+    /// What was looked up since the last call, by prefix and cell of the statistics; none for
+    /// questions about other nodes' prefixes. Called by the registry, which keeps them.
+    pub fn take_lookups(&self) -> Vec<(Option<Prefix>, [u64; LOOKUP_CELLS])> {
+        self.zones.tallies.take()
+    }
+
+    fn counted(&self, slot: Slot, lookup: &Lookup<'_>, outcome: Outcome) -> Outcome {
+        self.zones.tallies.count(slot, lookup.protocol, &outcome);
+        outcome
+    }
+
+    fn find(&self, key: &CanonicalKey, lookup: &Lookup<'_>) -> Result<Outcome, StoreError> {
         // The prefix may have been suspended since somebody looked; what is read under an old
         // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
         let Some(zone) = self.zones.covering(&key.prefix()) else {
-            return Ok(Outcome::NotResponsible);
+            return Ok(self.counted(Slot::NODE, lookup, Outcome::NotResponsible));
         };
-        if zone.is_withheld_from(asker) {
-            return Ok(Outcome::Withheld);
+        if zone.is_withheld_from(lookup.asker) {
+            return Ok(self.counted(zone.slot, lookup, Outcome::Withheld));
         }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
-            return Ok(Outcome::Absent { descendants: false });
+            let absent = Outcome::Absent { descendants: false };
+            return Ok(self.counted(zone.slot, lookup, absent));
         };
         let stored = Arc::new(zone.as_it_stands(stored));
         // What is hidden from some is for nobody to find in memory.
         if zone.standing() != Standing::Hidden {
-            self.cache.fill(key, &stored, ticket);
+            self.cache.fill(key, &stored, zone.slot, ticket);
         }
-        Ok(self.answer(stored, asker))
+        let outcome = self.answer(stored, lookup.asker);
+        Ok(self.counted(zone.slot, lookup, outcome))
     }
 
     /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,

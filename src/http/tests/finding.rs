@@ -212,3 +212,43 @@ async fn audits_are_searched_and_exported() {
     assert_eq!(audit("", "image/png").await.problem(), "not-acceptable");
     assert_eq!(audit("kind=dance", "*/*").await.problem(), "bad-request");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registrations_are_counted_exactly() {
+    let node = Node::new();
+    for number in 0..3 {
+        node.register(&format!("/api/v1/identifiers/88.118.8%2F{number}"), "https://e.com").await;
+    }
+    let change = json!({"attributes": {"a": 1}});
+    node.ask("PATCH /api/v1/identifiers/88.118.8%2F1", &[], Some(change)).await;
+    node.ask("DELETE /api/v1/identifiers/88.118.8%2F2", &[], None).await;
+    let statistics = async |query: &str, accept: &str| {
+        let line = format!("GET /api/v1/statistics?{query}");
+        node.ask(&line, &[("accept", accept)], None).await
+    };
+    let anybody = node.ask_as_anybody("GET /api/v1/statistics", &[], None).await;
+    assert_eq!(anybody.problem(), "unauthenticated");
+    let day = "prefix=88.118&from=2026-01-01&until=2026-01-02";
+    let found = statistics(day, "*/*").await.json();
+    assert_eq!(found["utc_offset"], "+08:00");
+    let row = &found["statistics"][0];
+    assert_eq!((&row["prefix"], &row["day"]), (&json!("88.118"), &json!("2026-01-01")));
+    let counts = ["registrations", "changes", "retirements"].map(|name| row[name].as_u64());
+    assert_eq!(counts, [Some(3), Some(1), Some(1)], "{row}");
+    let none = statistics("from=2026-01-02&prefix=88.118", "*/*").await.json();
+    assert_eq!(none["statistics"], json!([]));
+    let table = statistics("prefix=88", "text/csv").await;
+    assert_eq!(table.header("content-type"), "text/csv; charset=utf-8");
+    let text = table.text();
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+    assert!(lines[0].starts_with("prefix,day,registrations,changes,retirements,dns_record,"));
+    assert!(lines[1].starts_with("88.118,2026-01-01,3,1,1,"), "{}", lines[1]);
+    for (query, kind) in [
+        ("prefix=99", "not-responsible"),
+        ("prefix=88.118.8", "bad-request"),
+        ("from=yesterday", "bad-request"),
+        ("after=x", "bad-request"),
+    ] {
+        assert_eq!(statistics(query, "*/*").await.problem(), kind, "{query}");
+    }
+}

@@ -90,6 +90,7 @@ mod tests {
     use super::*;
     use crate::identifier::Identifier;
     use crate::registrant::Allocation;
+    use crate::resolver::tally::Slot;
     use std::sync::Arc;
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
         let zone = |prefix: &str, holder: Option<&str>| {
             let registrant = holder.map(|holder| RegistrantId::parse(holder).unwrap());
             let allocation = Allocation { registrant, ..Allocation::own() };
-            Arc::new(Zone { prefix: Prefix::parse(prefix).unwrap(), allocation })
+            Arc::new(Zone { prefix: Prefix::parse(prefix).unwrap(), allocation, slot: Slot::NODE })
         };
         let zones = [
             zone("88.118", Some("acme")),
