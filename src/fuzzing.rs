@@ -304,7 +304,7 @@ fn check_values(record: Record) {
     let bytes: usize = values.iter().map(|value| value.kind.len() + value.data.len()).sum();
     assert!(values.len() <= MAX_VALUES && bytes <= MAX_RECORD_BYTES);
     assert!(values.is_sorted_by(|one, next| one.index < next.index));
-    let view = View { record: &record, kind: ViewKind::Public };
+    let view = View { record: &record, kind: &ViewKind::PUBLIC };
     assert!(view.values().all(|value| value.permissions.public_read()));
     serde_json::to_string(&RecordDocument::new(&view, 0)).expect("documents are JSON");
     let mut writer = Writer::default();

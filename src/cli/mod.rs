@@ -4,11 +4,14 @@
 //! and what is wrong to standard error. Secrets are never printed, but for a token that was just
 //! made.
 
+mod audit;
 mod backup;
 mod body;
+mod changes;
 mod check;
 mod config;
 mod export;
+mod find;
 pub mod import;
 mod init;
 mod name;
@@ -19,6 +22,7 @@ mod resolve;
 mod restore;
 mod retire;
 mod serve;
+mod statistics;
 mod token;
 mod update;
 
@@ -50,6 +54,10 @@ enum Command {
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Find(find::Find),
+    Changes(changes::Changes),
+    Audit(audit::Audit),
+    Statistics(statistics::Statistics),
     Token(token::TokenCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
@@ -88,6 +96,10 @@ impl Command {
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
+            Command::Find(command) => command.run(output),
+            Command::Changes(command) => command.run(output),
+            Command::Audit(command) => command.run(output),
+            Command::Statistics(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),

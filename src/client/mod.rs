@@ -9,6 +9,7 @@ mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod finding;
 mod import;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,9 @@ pub use documents::{
 };
 pub use error::{ClientError, Problem};
 use exchange::{Ask, Reply};
+pub use finding::{
+    Audit, Change, Changes, DayStatistics, Filters, References, Referrer, Statistics,
+};
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 
 /// A client of one node.

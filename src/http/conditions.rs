@@ -69,7 +69,9 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|field| field.to_str().ok());
     let since = since.and_then(|text| httpdate::parse_http_date(text).ok());
-    since.is_some_and(|since| {
+    // What grants show may change while the record stays as it is.
+    let dated = since.filter(|_| view.kind.follows_the_record());
+    dated.is_some_and(|since| {
         let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         view.record.modified_ms / 1_000 <= since.as_secs()
     })
@@ -80,7 +82,7 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
-    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
+    if !is_reason(&decoded) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
              {REASON_OCTETS} octets"
@@ -90,16 +92,19 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// As [`reason`], unless the body names one.
-pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
-    let Some(named) = named else { return reason(headers) };
-    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
-        let detail = format!(
-            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
-        );
+/// Why the change is made: the member `reason` of its body, or else the header.
+pub(super) fn reason_of(headers: &HeaderMap, member: Option<String>) -> Result<String, Problem> {
+    let Some(reason) = member else { return reason(headers) };
+    if !is_reason(&reason) {
+        let detail =
+            format!("reason must be at most {REASON_OCTETS} octets without control characters");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(named)
+    Ok(reason)
+}
+
+fn is_reason(text: &str) -> bool {
+    text.len() <= REASON_OCTETS && !text.chars().any(char::is_control)
 }
 
 /// What makes a request the one it is.

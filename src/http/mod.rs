@@ -24,6 +24,8 @@ mod connections;
 mod credentials;
 mod entries;
 mod faults;
+mod grants;
+mod groups;
 mod health;
 mod identifiers;
 mod imports;

@@ -20,6 +20,7 @@ use super::problem::KINDS;
         (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
         (name = "transfers", description = "Prefixes and identifiers to another registrant"),
         (name = "codes", description = "Regions and industries by name or code"),
+        (name = "grants", description = "Who sees and edits what is not everybody's"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, put, read, references};
 use super::{
-    App, audit, backup, changes, codes, health, imports, layers, openapi, prefixes, public,
-    registrants, resolve, statistics, tokens, transfers,
+    App, audit, backup, changes, codes, grants, groups, health, imports, layers, openapi, prefixes,
+    public, registrants, resolve, statistics, tokens, transfers,
 };
 
 /// The router of a node.
@@ -62,6 +62,8 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
         .routes(routes!(prefixes::step_prefix))
         .routes(routes!(transfers::step_transfer))
+        .routes(routes!(grants::read_grant, grants::revoke_grant))
+        .routes(routes!(groups::read_group, groups::put_group, groups::remove_group))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -75,6 +77,8 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(changes::follow_changes))
         .routes(routes!(audit::search_audit))
         .routes(routes!(statistics::read_statistics))
+        .routes(routes!(grants::give_grant, grants::list_grants))
+        .routes(routes!(groups::list_groups))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(registrants::create_registrant, registrants::list_registrants))
         .routes(routes!(registrants::read_registrant_history))

@@ -10,7 +10,9 @@ mod check;
 mod command;
 mod counts;
 mod entry;
+mod filing;
 mod idempotency;
+mod numbers;
 mod plan;
 mod queue;
 mod seed;
@@ -45,6 +47,7 @@ use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
+use numbers::Numbers;
 use queue::{Queue, Submission};
 use statistics::Statistics;
 use writer::Writer;
@@ -52,9 +55,11 @@ use writer::Writer;
 /// The write side of a node.
 pub struct Registry {
     store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
     cursors: Cursors,
+    numbers: Numbers,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -102,7 +107,7 @@ impl Registry {
         let tallied = Arc::clone(&resolver);
         let writer = Writer {
             store: Arc::clone(&store),
-            resolver,
+            resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
@@ -126,7 +131,19 @@ impl Registry {
         let writer = Mutex::new(Some(thread));
         // No change has a version 0, so that no salt of the ledger is the cursors' key.
         let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
-        Ok(Self { store, keys, settings, cursors, queue, ledger_size, broken, writer })
+        let numbers = Numbers::default();
+        Ok(Self {
+            store,
+            resolver,
+            keys,
+            settings,
+            cursors,
+            numbers,
+            queue,
+            ledger_size,
+            broken,
+            writer,
+        })
     }
 
     /// How far ahead of UTC the days of statistics begin, in minutes.
@@ -283,6 +300,17 @@ pub enum RegistryError {
         state: String,
         /// What would have to be done first, or why it cannot be.
         remedy: String,
+    },
+    /// An edit goes beyond what the holder grants the actor.
+    #[error(
+        "{} of {identifier}: not among the attributes that its holder lets you edit",
+        beyond.join(", ")
+    )]
+    NotGranted {
+        /// The identifier.
+        identifier: String,
+        /// Attributes and values that were to change.
+        beyond: Vec<String>,
     },
     /// Too much in too short a time.
     #[error("{what}: try again in {} seconds", retry_after_ms.div_ceil(1_000))]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::idempotency::{Outcome, Repetition};
+use super::idempotency::Repetition;
 use super::{Plan, Receipt, RegistryError};
 use crate::access::{TOKENS, Token, TokenDigest};
 use crate::codec::Writer;
@@ -10,8 +10,8 @@ use crate::ledger::{Appender, Entry, Position};
 use crate::record::Record;
 use crate::resolver::fits_label;
 use crate::store::{
-    ColumnId, Guard, NAMES, NameKey, RECORDS, ReadPoint, StoredRecord, Transaction, VERSIONS,
-    VersionKey, write_position,
+    ColumnId, DocumentKey, DocumentKind, Guard, Key, NAMES, NameKey, RECORDS, ReadPoint,
+    StoredRecord, Transaction, VERSIONS, VersionKey, write_position,
 };
 
 /// A planned change: what it read, what it writes, what the ledger will say.
@@ -61,6 +61,7 @@ pub(super) struct DocumentChange {
 }
 
 /// A row set or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RowChange {
     pub column: ColumnId,
     pub key: Vec<u8>,
@@ -98,6 +99,16 @@ pub enum Verdict {
 }
 
 impl Change {
+    /// The granters whose grants or groups change, by the names they have in names of grants:
+    /// those whose books the change touches.
+    pub(super) fn granters(&self) -> impl Iterator<Item = String> {
+        let touched = self.rows.iter().filter(|row| {
+            row.column == ColumnId::Documents
+                && row.key.first() == Some(&(DocumentKind::Grant as u8))
+        });
+        touched.filter_map(|row| DocumentKey::read_key(&row.key).ok()).map(|key| key.id)
+    }
+
     /// Roughly how many bytes the change writes.
     pub(super) fn bytes(&self) -> usize {
         let rows = self.rows.iter().map(|row| row.key.len() + 64);
@@ -118,9 +129,8 @@ impl Change {
                 None => transaction.delete(column, &key),
             }
         }
-        let outcome = receipts.first().and_then(Outcome::of);
-        if let (Some(repetition), Some(outcome)) = (self.repetition, outcome) {
-            repetition.write(transaction, outcome);
+        if let Some(repetition) = self.repetition {
+            repetition.write(transaction, &receipts);
         }
         receipts
     }
@@ -145,6 +155,14 @@ impl Plan {
 }
 
 impl Effect {
+    /// The receipt of an effect that changes nothing.
+    pub(super) fn into_receipt(self) -> Option<Receipt> {
+        match self {
+            Effect::Nothing(receipt) => Some(receipt),
+            _ => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Effect::Record(change) => change.encoded.len() * 2 + 256,

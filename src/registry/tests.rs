@@ -1,7 +1,11 @@
 //! The registry over a store in memory.
 
 mod allocation;
+mod batches;
+mod grants;
+mod minting;
 mod statistics;
+mod templates;
 mod transfers;
 
 use std::sync::Arc;

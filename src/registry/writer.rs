@@ -82,6 +82,7 @@ impl Writer {
         if let Err(error) = self.counts.admit(&*self.store, &change.counts) {
             return Verdict::Failed(error);
         }
+        touched.granters.extend(change.granters());
         let receipts = change.write(transaction, &mut self.appender);
         for receipt in &receipts {
             touched.add(receipt);
@@ -97,6 +98,8 @@ impl Writer {
         touched: &Touched,
     ) -> Result<(), StoreError> {
         let started = std::time::Instant::now();
+        // Whoever sees a record of this transaction must not judge it by the grants before it.
+        self.resolver.forget_grants(&touched.granters);
         transaction.commit().map_err(|error| {
             tracing::error!(%error, "writes have stopped");
             // In the words in which every later change is refused.
@@ -106,6 +109,7 @@ impl Writer {
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
         self.resolver.forget(&touched.keys);
+        self.resolver.forget_grants(&touched.granters);
         if touched.zones
             && let Err(error) = self.resolver.reload_zones()
         {
@@ -154,6 +158,8 @@ fn note(outcome: Result<(), StoreError>) {
 #[derive(Default)]
 struct Touched {
     keys: Vec<CanonicalKey>,
+    /// Whose grants or groups change, by their names in names of grants.
+    granters: Vec<String>,
     zones: bool,
     count: u64,
 }
@@ -167,7 +173,7 @@ impl Touched {
             }
             Receipt::Prefix { .. } => self.zones = true,
             Receipt::Token { .. } => {}
-            Receipt::Document { .. } => {}
+            Receipt::Document { .. } | Receipt::Batch(_) => {}
         }
         self.count += 1;
     }

@@ -4,12 +4,14 @@
 //! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
 //! the store.
 
+mod books;
 mod cache;
 mod cursor;
 mod directory;
 mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod grants;
 mod history;
 mod journal;
 mod listing;
@@ -18,17 +20,20 @@ mod statistics;
 mod tally;
 mod templates;
 mod trail;
+mod views;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use books::{Allowed, Granted, granted_on};
 pub use cursor::{BadCursor, Cursors};
 pub use directory::{DirectoryPage, PastVersion};
 pub use find::{
     BadCondition, Condition, Find, FindError, FoundPage, MAX_BYTES, MAX_ROWS, Place, Query, Wanted,
     weight,
 };
+pub use grants::Listed;
 pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
 pub use references::{Referrer, ReferrersPage};
@@ -44,6 +49,7 @@ use crate::registrant::RegistrantId;
 use crate::store::{
     ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord,
 };
+use books::Books;
 use cache::AnswerCache;
 use tally::Slot;
 use templates::{TEMPLATES, Templates};
@@ -55,6 +61,7 @@ pub struct Resolver {
     zones: Zones,
     cache: AnswerCache,
     templates: Templates,
+    books: Books,
 }
 
 /// A question.
@@ -131,7 +138,7 @@ pub struct Answer {
 impl Answer {
     /// The record as the asker sees it.
     pub fn view(&self) -> View<'_> {
-        View { record: &self.stored.record, kind: self.kind }
+        View { record: &self.stored.record, kind: &self.kind }
     }
 }
 
@@ -140,16 +147,18 @@ impl Resolver {
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
         let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
-        Ok(Self { store, zones, cache, templates })
+        Ok(Self { store, zones, cache, templates, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some((stored, slot)) = self.cache.find(key) {
-                    let outcome = self.answer(stored, lookup.asker);
-                    return Some(self.counted(slot, lookup, outcome));
+                let remembered = self.cache.find(key);
+                if let Some((shown, slot)) = remembered.filter(|(shown, _)| self.is_current(shown))
+                {
+                    let kind = self.view_hot(&shown, lookup.asker)?;
+                    return Some(self.counted(slot, lookup, answer(shown.stored, kind)));
                 }
                 (&key.prefix(), true)
             }
@@ -258,13 +267,16 @@ impl Resolver {
             let absent = Outcome::Absent { descendants: false };
             return Ok(self.counted(zone.slot, lookup, absent));
         };
-        let stored = Arc::new(zone.as_it_stands(stored));
+        let shown = self.shown(zone.as_it_stands(stored))?;
         // What is hidden from some is for nobody to find in memory.
         if zone.standing() != Standing::Hidden {
-            self.cache.fill(key, &stored, zone.slot, ticket);
+            self.cache.fill(key, &shown, zone.slot, ticket);
         }
-        let outcome = self.answer(stored, lookup.asker);
-        Ok(self.counted(zone.slot, lookup, outcome))
+        let kind = match self.view_hot(&shown, lookup.asker) {
+            Some(kind) => kind,
+            None => self.view(&shown.stored.record, lookup.asker)?,
+        };
+        Ok(self.counted(zone.slot, lookup, answer(shown.stored, kind)))
     }
 
     /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
@@ -274,29 +286,11 @@ impl Resolver {
         (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
     }
 
-    /// The record as the asker may see it; none where it is withheld.
-    fn shown(&self, stored: StoredRecord, asker: &Asker) -> Option<Answer> {
-        let stored = Arc::new(self.as_it_stands(stored, asker)?);
-        let kind = self.view(&stored.record, asker);
-        Some(Answer { stored, kind })
-    }
-
-    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-        let kind = self.view(&stored.record, asker);
-        let status = stored.record.status;
-        let answer = Answer { stored, kind };
-        match status {
-            Status::Active => Outcome::Record(answer),
-            Status::Retired => Outcome::Retired(answer),
-        }
-    }
-
-    /// How much of a record somebody may see.
-    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
-        let Asker::Actor(_) = asker else { return ViewKind::Public };
-        let holder = self.holder_of(record);
-        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
-        if sees_all { ViewKind::Full } else { ViewKind::Public }
+    /// The record as the asker may see it; none where it is withheld. Blocks on the disk.
+    fn seen_by(&self, asker: &Asker, stored: StoredRecord) -> Result<Option<Answer>, StoreError> {
+        let Some(stored) = self.as_it_stands(stored, asker) else { return Ok(None) };
+        let kind = self.view(&stored.record, asker)?;
+        Ok(Some(Answer { stored: Arc::new(stored), kind }))
     }
 
     /// Who holds a record; none for the node itself.
@@ -333,6 +327,15 @@ impl Resolver {
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(found)
+    }
+}
+
+fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
     }
 }
 

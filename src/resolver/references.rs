@@ -76,7 +76,7 @@ impl Resolver {
     ) -> Result<Option<Referrer>, StoreError> {
         let Some(stored) = RECORDS.get(&*self.store, source)? else { return Ok(None) };
         *bytes += weight(&stored);
-        let Some(answer) = self.shown(stored, asker) else { return Ok(None) };
+        let Some(answer) = self.seen_by(asker, stored)? else { return Ok(None) };
         let seen = answer.view().values().filter(|value| by.0.contains(&value.index));
         let attributes: Vec<String> = seen.map(|value| value.kind.clone()).collect();
         Ok((!attributes.is_empty()).then_some(Referrer { answer, attributes }))

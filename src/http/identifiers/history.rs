@@ -12,7 +12,7 @@ use crate::http::answers;
 use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, body, path};
 use crate::record::{Record, RecordDocument, View, ViewKind};
-use crate::store::StoredRecord;
+use crate::store::{StoreError, StoredRecord};
 
 /// Which versions to show.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -92,28 +92,33 @@ pub(in crate::http) async fn read_history(
         return Err(answers::withheld(&identifier));
     }
     let (resolver, key) = (Arc::clone(&app.resolver), identifier.key().clone());
-    let read = move || resolver.history(&key, query.before, limit);
-    let entries = app.pool.run(read).await??;
-    if entries.is_empty() && query.before.is_none() {
+    let most_bytes = app.settings.answer_bytes;
+    let read = move || {
+        let latest = resolver.history(&key, None, 1)?;
+        let holder = latest.first().and_then(|latest| resolver.holder_of(&latest.record));
+        let entries = resolver.history(&key, query.before, limit)?;
+        let seen = |version: &Record| resolver.view_held(version, holder.as_ref(), &asker);
+        history(entries, limit, seen, most_bytes)
+    };
+    let history = app.pool.run(read).await??;
+    if history.versions.is_empty() && query.before.is_none() {
         let detail = format!("{identifier} was never registered");
         return Err(Problem::new(&problem::NOT_REGISTERED, detail));
     }
-    let view = |record: &Record| app.resolver.view(record, &asker);
-    let history = history(entries, limit, view, app.settings.answer_bytes);
     Ok(answers::json(StatusCode::OK, &history))
 }
 
 fn history(
     entries: Vec<StoredRecord>,
     limit: usize,
-    view: impl Fn(&Record) -> ViewKind,
+    seen: impl Fn(&Record) -> Result<ViewKind, StoreError>,
     most_bytes: usize,
-) -> HistoryDocument {
+) -> Result<HistoryDocument, StoreError> {
     let (mut versions, mut bytes, found) = (Vec::new(), 0, entries.len());
     for entry in entries {
         bytes += super::list::weight(&entry);
-        let kind = view(&entry.record);
-        let sees_all = kind == ViewKind::Full;
+        let kind = &seen(&entry.record)?;
+        let sees_all = *kind == ViewKind::Full;
         let view = View { record: &entry.record, kind };
         versions.push(VersionDocument {
             record: RecordDocument::new(&view, entry.position.index),
@@ -126,7 +131,7 @@ fn history(
     }
     let last = versions.last().map(|last| last.record.version).filter(|&version| version > 1);
     let more = found == limit || versions.len() < found;
-    HistoryDocument { versions, next: last.filter(|_| more) }
+    Ok(HistoryDocument { versions, next: last.filter(|_| more) })
 }
 
 /// Versions on a page when the client does not say.

@@ -20,6 +20,7 @@ use crate::access::{Actor, Asker};
 use crate::identifier::Identifier;
 use crate::registry::{Command, Condition, Receipt};
 use crate::resolver::Answer;
+use crate::store::StoreError;
 
 /// A change to one identifier, with its body still unread.
 struct Change {
@@ -69,8 +70,12 @@ impl Change {
         let request = crate::registry::Request { command, reason, idempotency };
         match app.write(&actor, request).await? {
             Receipt::Record { stored, created, .. } => {
-                let kind = app.resolver.view(&stored.record, &Asker::Actor(actor));
-                Ok((Answer { stored, kind }, created))
+                let resolver = Arc::clone(&app.resolver);
+                let view = move || {
+                    let kind = resolver.view(&stored.record, &Asker::Actor(actor))?;
+                    Ok::<_, StoreError>(Answer { stored, kind })
+                };
+                Ok((app.pool.run(view).await??, created))
             }
             receipt => Err(super::app::wrong_receipt(&receipt)),
         }

@@ -4,6 +4,7 @@ mod allocation;
 mod faults;
 mod finding;
 mod imports;
+mod permissions;
 mod records;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 pub(super) struct Node {
     pub(super) router: Router,
     registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
 }
 
@@ -81,7 +84,7 @@ impl Node {
             }),
         };
         let app = App {
-            resolver,
+            resolver: Arc::clone(&resolver),
             registry: Arc::clone(&registry),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
@@ -96,7 +99,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), registry, draining }
+        Self { router: router(Arc::new(app)), registry, store, resolver, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -93,7 +93,14 @@ impl Walk<'_> {
     fn offer(&mut self, stored: StoredRecord) {
         let bytes = weight(&stored);
         self.read_bytes += bytes;
-        let Some(answer) = self.resolver.shown(stored, self.asker) else { return };
+        let answer = match self.resolver.seen_by(self.asker, stored) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return,
+            Err(error) => {
+                let _ = pass_over(&error);
+                return;
+            }
+        };
         let holder = || self.resolver.holder_of(&answer.stored.record);
         if self.find.wants(&answer, holder) {
             self.page_bytes += bytes;
@@ -146,7 +153,7 @@ impl Walk<'_> {
                 let holder = zone.and_then(|zone| zone.allocation.registrant.clone());
                 (holder.as_ref() != Some(registrant)).then_some(key)
             }
-            IndexKey::Value { .. } => None,
+            _ => None,
         })
     }
 
@@ -207,7 +214,7 @@ impl Walk<'_> {
         store.scan(ColumnId::Indexes, range, Direction::Forward, &mut |key, _| {
             match INDEXES.decode_key(key) {
                 Ok(IndexKey::Value { prefix, .. }) => first = Some(prefix),
-                Ok(IndexKey::Apart { .. }) => {}
+                Ok(_) => {}
                 Err(error) => return pass_over(&error),
             }
             ControlFlow::Break(())
