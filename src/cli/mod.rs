@@ -6,14 +6,19 @@
 
 mod audit;
 mod backup;
+mod batch;
 mod body;
 mod changes;
 mod check;
 mod config;
 mod export;
 mod find;
+mod grant;
+mod group;
+mod history;
 pub mod import;
 mod init;
+mod mint;
 mod name;
 mod output;
 mod register;
@@ -23,6 +28,7 @@ mod restore;
 mod retire;
 mod serve;
 mod statistics;
+mod template;
 mod token;
 mod update;
 
@@ -50,6 +56,9 @@ enum Command {
     Name(name::NameForms),
     Register(register::Register),
     Resolve(resolve::Resolve),
+    Mint(mint::Mint),
+    Batch(batch::Batch),
+    History(history::History),
     Update(update::Update),
     Retire(retire::Retire),
     Import(import::Import),
@@ -58,7 +67,10 @@ enum Command {
     Changes(changes::Changes),
     Audit(audit::Audit),
     Statistics(statistics::Statistics),
+    Template(template::TemplateCommand),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -92,6 +104,10 @@ impl Command {
             Command::Name(command) => command.run(output),
             Command::Register(command) => command.run(output),
             Command::Resolve(command) => command.run(output),
+            Command::Mint(command) => command.run(output),
+            Command::Batch(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::Template(command) => command.run(output),
             Command::Update(command) => command.run(output),
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
@@ -101,6 +117,8 @@ impl Command {
             Command::Audit(command) => command.run(output),
             Command::Statistics(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

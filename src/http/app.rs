@@ -15,8 +15,8 @@ use crate::identifier::{Identifier, Prefix};
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
-use crate::resolver::{BadCursor, Lookup, Outcome, Protocol, Resolver, Subject};
-use crate::store::StoreError;
+use crate::resolver::{Answer, BadCursor, Lookup, Outcome, Protocol, Resolver, Subject};
+use crate::store::{StoreError, StoredRecord};
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -168,6 +168,24 @@ impl App {
         let place = self.registry.cursors().open(query, cursor);
         let place = place.and_then(|place| read(&place).map_err(|_| BadCursor));
         place.map(Some).map_err(|bad| Problem::new(&problem::BAD_REQUEST, bad.to_string()))
+    }
+
+    /// A record as the actor may see it.
+    pub(super) async fn shown_to(
+        &self,
+        actor: Arc<Actor>,
+        stored: Arc<StoredRecord>,
+    ) -> Result<Answer, Problem> {
+        let asker = Asker::Actor(actor);
+        if let Some(kind) = self.resolver.view_without_grants(&stored.record, &asker) {
+            return Ok(Answer { stored, kind });
+        }
+        let resolver = Arc::clone(&self.resolver);
+        let view = move || {
+            let kind = resolver.view(&stored.record, &asker)?;
+            Ok::<_, StoreError>(Answer { stored, kind })
+        };
+        Ok(self.pool.run(view).await??)
     }
 
     /// 503 when writes have stopped.

@@ -5,7 +5,6 @@ use axum::http::{HeaderName, Method};
 use ring::digest::{Context, SHA256};
 
 use super::problem::{self, Problem};
-use crate::identifier::CanonicalKey;
 use crate::record::View;
 use crate::registry::{Condition, IdempotencyKey};
 
@@ -82,7 +81,7 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
-    if !is_reason(&decoded) {
+    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
              {REASON_OCTETS} octets"
@@ -92,25 +91,23 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// Why the change is made: the member `reason` of its body, or else the header.
-pub(super) fn reason_of(headers: &HeaderMap, member: Option<String>) -> Result<String, Problem> {
-    let Some(reason) = member else { return reason(headers) };
-    if !is_reason(&reason) {
-        let detail =
-            format!("reason must be at most {REASON_OCTETS} octets without control characters");
+/// As [`reason`], unless the body names one.
+pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
+    let Some(named) = named else { return reason(headers) };
+    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
+        let detail = format!(
+            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
+        );
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(reason)
-}
-
-fn is_reason(text: &str) -> bool {
-    text.len() <= REASON_OCTETS && !text.chars().any(char::is_control)
+    Ok(named)
 }
 
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,
-    pub(super) key: &'a CanonicalKey,
+    /// What it is about: the key of an identifier, or the name of a collection.
+    pub(super) subject: &'a [u8],
     pub(super) condition: Condition,
     pub(super) reason: &'a str,
     pub(super) body: &'a [u8],
@@ -136,7 +133,7 @@ impl Fingerprint<'_> {
         let condition = format!("{:?}", self.condition);
         let parts = [
             self.method.as_str().as_bytes(),
-            self.key.as_bytes(),
+            self.subject,
             condition.as_bytes(),
             self.reason.as_bytes(),
             self.body,
@@ -214,7 +211,8 @@ mod tests {
     fn idempotency_keys_are_bound_to_the_whole_request() {
         let identifier = Identifier::literal("88.118/x").unwrap();
         let digest = |method: &Method, condition, reason: &str, body: &[u8]| {
-            Fingerprint { method, key: identifier.key(), condition, reason, body }.digest()
+            Fingerprint { method, subject: identifier.key().as_bytes(), condition, reason, body }
+                .digest()
         };
         let first = digest(&Method::PUT, Condition::Always, "", b"ab");
         assert_eq!(first, digest(&Method::PUT, Condition::Always, "", b"ab"));
@@ -229,7 +227,7 @@ mod tests {
         let read = |key: &str| {
             let fingerprint = Fingerprint {
                 method: &Method::PUT,
-                key: identifier.key(),
+                subject: identifier.key().as_bytes(),
                 condition: Condition::Always,
                 reason: "",
                 body: b"",

@@ -15,6 +15,7 @@ mod answers;
 mod app;
 mod audit;
 mod backup;
+mod batches;
 mod body;
 mod certificate;
 mod changes;
@@ -45,6 +46,7 @@ mod settings;
 mod statistics;
 mod steps;
 mod streamed;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timed;

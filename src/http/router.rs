@@ -14,10 +14,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::identifiers::{change, history, list, put, read, references};
+use super::identifiers::{change, history, list, mint, put, read, references, restore};
 use super::{
-    App, audit, backup, changes, codes, grants, groups, health, imports, layers, openapi, prefixes,
-    public, registrants, resolve, statistics, tokens, transfers,
+    App, audit, backup, batches, changes, codes, grants, groups, health, imports, layers, openapi,
+    prefixes, public, registrants, resolve, statistics, templates, tokens, transfers,
 };
 
 /// The router of a node.
@@ -55,6 +55,9 @@ fn single() -> OpenApiRouter<Arc<App>> {
             change::patch_identifier,
             change::retire_identifier,
         ))
+        .routes(routes!(restore::restore_identifier))
+        .routes(routes!(templates::change::publish_template))
+        .routes(routes!(templates::change::withdraw_template))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(registrants::read_registrant, registrants::update_registrant))
@@ -71,7 +74,14 @@ fn single() -> OpenApiRouter<Arc<App>> {
 
 fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list::list_identifiers))
+        .routes(routes!(list::list_identifiers, mint::mint_identifier))
+        .routes(routes!(batches::write_batch))
+        .routes(routes!(templates::read::list_templates))
+        .routes(routes!(templates::read::read_template, templates::change::draft_template))
+        .routes(routes!(templates::read::read_template_version))
+        .routes(routes!(templates::read::read_template_schema))
+        .routes(routes!(templates::shipped::list_shipped_templates))
+        .routes(routes!(templates::shipped::read_shipped_template))
         .routes(routes!(history::read_history))
         .routes(routes!(references::list_references))
         .routes(routes!(changes::follow_changes))

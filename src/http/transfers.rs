@@ -132,7 +132,7 @@ pub(super) async fn create_transfer(
     let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
     let identifiers = body.identifiers.iter().map(|text| Identifier::parse(text));
     let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = TransferCommand::Offer { to, prefixes, identifiers };
     let change = Change { reason, ..Change::new(Command::Transfer(command)) };
     match app.write(&actor, change).await? {
@@ -244,7 +244,7 @@ pub(super) async fn step_transfer(
     let (id, step) = entries::named(&head.uri, PATH)?;
     let step = entries::step(&TransferStep::ALL, TransferStep::as_str, &step)?;
     let body: ReasonBody = entries::read_optional(&app, &head.headers, body).await?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = TransferCommand::Step { id: id.clone(), step };
     let change = Change { reason, ..Change::new(Command::Transfer(command)) };
     app.write(&actor, change).await?;

@@ -105,17 +105,15 @@ struct Checking<'a> {
 /// Versions of templates, compiled as the records that follow them are met.
 #[derive(Default)]
 struct Templates {
-    known: HashMap<(String, u64), Option<Arc<(u32, Template)>>>,
+    known: HashMap<(String, u64), Compiled>,
 }
+
+/// A template's number and one of its versions; none when it was not published.
+type Compiled = Option<Arc<(u32, Template)>>;
 
 impl Templates {
     /// Number and version of the template with this identifier; none when it is not published.
-    fn find(
-        &mut self,
-        read: &dyn Read,
-        text: &str,
-        version: u64,
-    ) -> Result<Option<Arc<(u32, Template)>>, StoreError> {
+    fn find(&mut self, read: &dyn Read, text: &str, version: u64) -> Result<Compiled, StoreError> {
         let place = (text.to_owned(), version);
         if let Some(known) = self.known.get(&place) {
             return Ok(known.clone());

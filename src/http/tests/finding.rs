@@ -252,3 +252,64 @@ async fn registrations_are_counted_exactly() {
         assert_eq!(statistics(query, "*/*").await.problem(), kind, "{query}");
     }
 }
+
+/// What the registry files is what is found: templates, values, references, in the records' own
+/// transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_filed_is_found() {
+    let node = Node::new();
+    let template = json!({"labels": {"en": "Pump"}, "attributes": [
+        {"index": 2000, "name": "model", "type": "string", "max_length": 64, "indexed": true,
+         "labels": {"en": "Model"}},
+        {"index": 2001, "name": "power", "type": "decimal", "digits": 9, "fraction_digits": 3,
+         "indexed": true, "labels": {"en": "Power"}},
+        {"index": 2002, "name": "spare_for", "type": "reference", "labels": {"en": "Spare"}},
+        {"index": 2003, "name": "note", "type": "string", "labels": {"en": "Note"}}]});
+    let path = "/api/v1/templates/88.118%2Ft%2Fpump";
+    assert_eq!(node.ask(&format!("PUT {path}"), &[], Some(template)).await.status, 201);
+    assert_eq!(node.ask(&format!("POST {path}/publish"), &[], None).await.status, 200);
+    for (number, power) in [(1, "7.5"), (2, "10"), (3, "-1"), (4, "11.25")] {
+        let mut body = json!({"template": "88.118/t/pump",
+            "attributes": {"model": format!("P-{}", number % 2), "power": power}});
+        if number > 1 {
+            body["attributes"]["spare_for"] = json!("88.118.8/1");
+        }
+        let put = format!("PUT /api/v1/identifiers/88.118.8%2F{number}");
+        let made = node.ask(&put, &[], Some(body)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+    }
+    let find = async |query: &str| {
+        let line = format!("{LIST}?prefix=88.118&template=88.118/t/pump&{query}");
+        node.ask_as_anybody(&line, &[], None).await
+    };
+    for (query, expected) in [
+        ("where=power:-5..10", &["88.118.8/3", "88.118.8/1"][..]),
+        ("where=power:-5..=10.000", &["88.118.8/3", "88.118.8/1", "88.118.8/2"]),
+        ("where=power:7.50&where=model:P-1", &["88.118.8/1"]),
+        ("where=power:7.50&where=model:P-0", &[]),
+        ("where=model:P-0", &["88.118.8/2", "88.118.8/4"]),
+        ("status=active", &["88.118.8/1", "88.118.8/2", "88.118.8/3", "88.118.8/4"]),
+    ] {
+        let found = find(query).await.json();
+        assert_eq!(identifiers(&found), expected, "{query}");
+    }
+    let fault = find("where=note:x").await;
+    assert_eq!(fault.problem(), "faulty");
+    assert!(fault.json()["faults"][0]["message"].as_str().unwrap().contains("model, power"));
+    let refer = async |limit: usize, after: &str| {
+        let line = format!("GET /api/v1/identifiers/88.118.8%2F1/references?limit={limit}{after}");
+        node.ask_as_anybody(&line, &[], None).await.json()
+    };
+    let first = refer(2, "").await;
+    assert_eq!(first["references"][0]["identifier"], "88.118.8/2");
+    assert_eq!(first["references"][0]["attributes"], json!(["spare_for"]));
+    let rest = refer(2, &format!("&after={}", first["next"].as_str().unwrap())).await;
+    assert_eq!(rest["references"].as_array().unwrap().len(), 1);
+    // A change is in the index with the record, and a retired record in none.
+    let patch = json!({"attributes": {"power": "70"}});
+    node.ask("PATCH /api/v1/identifiers/88.118.8%2F4", &[], Some(patch)).await;
+    node.ask("DELETE /api/v1/identifiers/88.118.8%2F2", &[], None).await;
+    assert_eq!(identifiers(&find("where=power:10..").await.json()), ["88.118.8/4"]);
+    assert_eq!(identifiers(&find("where=power:10..70").await.json()), [""; 0]);
+    assert_eq!(refer(9, "").await["references"].as_array().unwrap().len(), 2);
+}

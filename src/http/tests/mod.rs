@@ -6,6 +6,7 @@ mod finding;
 mod imports;
 mod permissions;
 mod records;
+mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
