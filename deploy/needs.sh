@@ -18,6 +18,7 @@ tests | bind9-dnsutils     | dig                                 | independent D
 tests | knot-dnsutils      | kdig                                | independent DNS client
 tests | knot               | knotd                               | the DNS server our answers are compared with
 tests | python3-venv       | dpkg:python3-venv                   | keeps Python programs to themselves
+tests | python3            | python3                             | independent CSV reader and writer
 tests | strace             | strace                              | watches syncs and injects disk faults
 tests | openssl            | openssl                             | inspects certificates
 tests | jq                 | jq                                  | independent JSON reader
