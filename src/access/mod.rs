@@ -35,7 +35,12 @@ impl Access {
 
     /// The actor with this secret; none when no valid token has it.
     pub fn authenticate(&self, secret: &str, now_ms: u64) -> Result<Option<Actor>, StoreError> {
-        let digest = TokenDigest::of(secret);
+        self.renew(TokenDigest::of(secret), now_ms)
+    }
+
+    /// The actor whose token has this digest, as of now: for work that goes on after the request
+    /// that began it. None when the token or the account has ended meanwhile.
+    pub fn renew(&self, digest: TokenDigest, now_ms: u64) -> Result<Option<Actor>, StoreError> {
         let token = TOKENS.get(&*self.store, &digest)?;
         let Some(token) = token.filter(|token| token.is_valid(now_ms)) else { return Ok(None) };
         let account = find_document::<Account>(&*self.store, &token.account)?;
@@ -105,6 +110,16 @@ impl Actor {
     /// Whom the account acts for; none for the node itself.
     pub fn registrant(&self) -> Option<&RegistrantId> {
         self.registrant.as_ref()
+    }
+
+    /// Digest of the token that the actor showed.
+    pub fn token_digest(&self) -> TokenDigest {
+        self.digest
+    }
+
+    /// Whether the token allows `action` somewhere.
+    pub fn allows(&self, action: Action) -> bool {
+        self.token.actions.contains(action)
     }
 
     /// Whether the actor may do `action` to records of `holder` under `prefix`.

@@ -6,6 +6,7 @@
 //! conflict is not an error: the caller plans again.
 
 mod apply;
+mod bundle;
 mod check;
 mod command;
 mod counts;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+pub use bundle::{Bundle, Writes};
 pub use check::{CheckReport, Finding, check};
 pub use command::{
     AccountCommand, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,

@@ -34,6 +34,11 @@ impl Request {
     pub fn new(command: Command) -> Self {
         Self { command, reason: String::new(), idempotency: None }
     }
+
+    /// Key of the identifier the request is about; none when it is about something else.
+    pub fn key(&self) -> Option<&CanonicalKey> {
+        self.command.key()
+    }
 }
 
 /// What to change.
