@@ -92,8 +92,7 @@ pub(super) fn run(
     let snapshot = parts.store.snapshot();
     let mut go_on = |rows| publish(rows, 0);
     let mut out = Out(&mut result);
-    let written =
-        write_export(&*snapshot, &parts.resolver, task, &asker, &mut out, &mut go_on);
+    let written = write_export(&*snapshot, &parts.resolver, task, &asker, &mut out, &mut go_on);
     match written {
         Ok(rows) => {
             result.sync()?;
@@ -185,7 +184,8 @@ impl<'a> Selection<'a> {
 
     fn selects(&self, stored: &StoredRecord) -> bool {
         let of_template = |wanted: &CanonicalKey| {
-            let template = stored.record.template().and_then(|(text, _)| Identifier::parse(text).ok());
+            let template =
+                stored.record.template().and_then(|(text, _)| Identifier::parse(text).ok());
             template.is_some_and(|template| template.key() == wanted)
         };
         stored.record.status == self.status && self.template.as_ref().is_none_or(of_template)
@@ -226,9 +226,10 @@ impl Columns {
     fn write_header(&self, text: &mut Vec<u8>) {
         // An attribute by the name of a column of ours must not be taken for it.
         let own = |name: &String| FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(name));
-        let names = self.names.iter().map(|name| {
-            if own(name) { format!("{name} (attribute)") } else { name.clone() }
-        });
+        let names = self
+            .names
+            .iter()
+            .map(|name| if own(name) { format!("{name} (attribute)") } else { name.clone() });
         let names: Vec<String> = names.collect();
         write_row(text, FIXED.into_iter().chain(names.iter().map(String::as_str)));
     }

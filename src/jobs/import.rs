@@ -302,7 +302,8 @@ impl<'a> Import<'a> {
             Ok(Plan::Done(_)) if touched => Judgement::Cut,
             Ok(Plan::Done(_)) => Judgement::Unchanged,
             Ok(Plan::Change(change)) => match &self.exhausted {
-                Some(full) if full.since.elapsed() < RETRY_QUOTA && change.adds_under(&full.prefix) =>
+                Some(full)
+                    if full.since.elapsed() < RETRY_QUOTA && change.adds_under(&full.prefix) =>
                 {
                     Judgement::Refused(faults(&full.error))
                 }
@@ -441,8 +442,9 @@ fn table_plan(header: &Header, task: &ImportTask) -> Result<crate::tabular::Plan
     }
 }
 
-/// Records that are read and planned together; most changes of a bundle.
-const UNIT_ROWS: usize = 2_048;
+/// Records that are read and planned together; most changes of a bundle. Few in tests, so that
+/// small tables have many bundles.
+const UNIT_ROWS: usize = if cfg!(test) { 64 } else { 2_048 };
 
 /// Bytes of the table that are read together, and a record.
 const UNIT_BYTES: u64 = 4 << 20;

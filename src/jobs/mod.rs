@@ -176,8 +176,7 @@ impl Jobs {
             let live = slot.lock();
             may(actor, Right::Inspect, &live.job).then(|| view(&live))
         };
-        let mut jobs: Vec<JobView> =
-            self.office.board.all().iter().filter_map(visible).collect();
+        let mut jobs: Vec<JobView> = self.office.board.all().iter().filter_map(visible).collect();
         let order = |view: &JobView| (std::cmp::Reverse(view.job.created_ms), view.job.id.clone());
         jobs.sort_by_key(order);
         let behind = after.and_then(|after| jobs.iter().position(|view| view.job.id == *after));

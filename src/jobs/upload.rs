@@ -16,11 +16,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    pub(super) fn begin(
-        office: Arc<Office>,
-        slot: Arc<Slot>,
-        from: u64,
-    ) -> Result<Self, JobError> {
+    pub(super) fn begin(office: Arc<Office>, slot: Arc<Slot>, from: u64) -> Result<Self, JobError> {
         let mut live = slot.lock();
         if !matches!(live.job.task, Task::Import(_)) {
             return Err(wrong_state(&live.job, "an export takes no table"));

@@ -101,9 +101,9 @@ impl Writes {
 impl Change {
     /// Whether it registers an identifier.
     pub fn creates(&self) -> bool {
-        self.effects.iter().any(|effect| {
-            matches!(effect, Effect::Record(change) if change.previous.is_none())
-        })
+        self.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Record(change) if change.previous.is_none()))
     }
 
     /// Identifier of the first record it writes.
@@ -117,9 +117,9 @@ impl Change {
     /// Whether it adds to the identifiers that count under a prefix.
     pub fn adds_under(&self, prefix: &Prefix) -> bool {
         let wanted = identifier_counter(prefix);
-        self.counts.iter().any(|count| {
-            matches!(count, CountChange::Add { counter, .. } if *counter == wanted)
-        })
+        self.counts
+            .iter()
+            .any(|count| matches!(count, CountChange::Add { counter, .. } if *counter == wanted))
     }
 }
 
@@ -128,9 +128,7 @@ fn written(change: &Change) -> impl Iterator<Item = Guard> {
     let effects = change.effects.iter().filter_map(|effect| match effect {
         Effect::Record(change) => Some(RECORDS.guard(change.record.identifier.key())),
         Effect::Token { digest, .. } => Some(TOKENS.guard(digest)),
-        Effect::Document(change) => {
-            Some(Guard { column: change.column, key: change.key.clone() })
-        }
+        Effect::Document(change) => Some(Guard { column: change.column, key: change.key.clone() }),
         Effect::Nothing(_) => None,
     });
     let row = |row: &RowChange| Guard { column: row.column, key: row.key.clone() };
@@ -144,9 +142,10 @@ fn add_count(counts: &mut Vec<CountChange>, count: CountChange) {
             Some(CountChange::Add { counter, amount, limit }),
             CountChange::Add { counter: other, amount: more, limit: bound },
         ) if counter == other && limit == bound => *amount = amount.saturating_add(*more),
-        (Some(CountChange::Raise { counter, to }), CountChange::Raise { counter: other, to: further })
-            if counter == other =>
-        {
+        (
+            Some(CountChange::Raise { counter, to }),
+            CountChange::Raise { counter: other, to: further },
+        ) if counter == other => {
             *to = (*to).max(*further);
         }
         _ => counts.push(count),
