@@ -4,11 +4,12 @@
 //! the committed corpus through the same ones. A function takes any bytes, must not panic, and
 //! asserts what holds for those that parse.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use crate::access::{Token, TokenDigest};
 use crate::cli::import::format::{Format, Reading};
-use crate::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer, canonical_json};
 use crate::codes::{CodeTables, UnifiedCode};
 use crate::dns;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
@@ -27,12 +28,13 @@ use crate::tabular::{
     Encoding, Mapping, Plan, RawContent, RawRow, Rejects, RowFault, TableFormat, TableReader,
     split_fields,
 };
+use crate::template::{MAX_FAULTS, Template, shipped};
 
 /// A target: its name and what it calls.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("backup", backup),
     ("body", body),
     ("codes", codes),
@@ -44,6 +46,8 @@ pub const TARGETS: [Target; 11] = [
     ("question", dns::fuzz_question),
     ("row", row),
     ("table", table),
+    ("template", template),
+    ("values", values),
 ];
 
 /// Spellings of identifiers and prefixes.
@@ -202,6 +206,50 @@ pub fn codes(bytes: &[u8]) {
             let _ = code.organisation_warning();
         }
     }
+}
+
+/// Definitions of templates.
+pub fn template(bytes: &[u8]) {
+    match Template::from_json(bytes) {
+        Err(faults) => assert!((1..=MAX_FAULTS + 1).contains(&faults.len())),
+        Ok(template) => {
+            let canonical = canonical_json(&template.to_json());
+            let again = Template::from_json(canonical.as_bytes()).expect("the canonical form");
+            assert_eq!(again, template);
+            assert_eq!(canonical_json(&again.to_json()), canonical);
+            assert_eq!(again.check_successor(&template), Ok(()));
+            template.json_schema("urn:x");
+            if let Some(rule) = template.suffix()
+                && let Ok(suffix) = rule.render(NOW_MS, rule.first_counter(), Some("7"))
+            {
+                Identifier::literal(&format!("88.118/{suffix}")).expect("a suffix");
+            }
+        }
+    }
+}
+
+/// Records of the shipped templates. The first byte says which.
+pub fn values(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let Some((_, definition)) = shipped().get(usize::from(choice)) else { return };
+    let Ok(draft) = Draft::from_json(bytes) else { return };
+    let template = Template::from_json(definition.as_bytes()).expect("shipped");
+    for (name, attribute) in &draft.attributes {
+        template.coerce(name, &attribute.text);
+        let _ = template.index_bytes(name, &attribute.text);
+    }
+    let Ok(filled) = template.fill(draft.attributes, &BTreeMap::new()) else { return };
+    assert!(filled.values.is_sorted_by(|one, next| one.index < next.index));
+    for key in &filled.keys {
+        let value = filled.values.iter().find(|value| value.index == key.attribute);
+        let value = value.expect("keys are of values");
+        let asked = template.index_bytes(&value.name, &value.attribute.text);
+        assert_eq!(asked.as_ref(), Ok(&(key.attribute, key.bytes.clone())));
+    }
+    // What is stored is right, and stays as it is when it is given again.
+    let stored = filled.values.iter();
+    let stored = stored.map(|value| (value.name.clone(), value.attribute.clone())).collect();
+    assert_eq!(template.fill(stored, &BTreeMap::new()).as_ref(), Ok(&filled));
 }
 
 /// Values that are DNS records. The first line is the value's type.

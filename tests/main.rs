@@ -17,3 +17,4 @@ mod people;
 mod schemathesis;
 mod service;
 mod stores;
+mod templates;

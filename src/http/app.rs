@@ -113,8 +113,8 @@ impl App {
         let request = Arc::new(request);
         for _ in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
-            let (request, now_ms) = (Arc::clone(&request), self.clock.now_ms());
-            let plan = move || registry.plan(&actor, &request, now_ms);
+            let (planned, now_ms) = (Arc::clone(&request), self.clock.now_ms());
+            let plan = move || registry.plan(&actor, &planned, now_ms);
             let change = match self.pool.run(plan).await?? {
                 Plan::Done(receipt) => return Ok(receipt),
                 Plan::Change(change) => *change,
@@ -124,7 +124,7 @@ impl App {
             self.registry.submit(vec![change], Box::new(done))?;
             match receive.await {
                 Ok(Some(Verdict::Committed(receipts))) => {
-                    if let Some(receipt) = receipts.into_iter().next() {
+                    if let Some(receipt) = request.receipt(receipts) {
                         return Ok(receipt);
                     }
                     return Err(Problem::new(&problem::INTERNAL, "the change has no receipt"));

@@ -260,6 +260,9 @@ fn cell(value: &Value) -> String {
 fn registration(record: &RecordDocument) -> Json {
     let values: Vec<Json> = record.values.iter().map(value).collect();
     let mut line = json!({"identifier": record.identifier});
+    if let Some(template) = &record.template {
+        line["template"] = template.as_str().into();
+    }
     if !values.is_empty() {
         line["values"] = values.into();
     }

@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::board::{Lane, Slot};
 use super::files::{Growing, Part};
-use super::rows::{Recipe, Row, Step, depends_on_others, faults, is_of_node};
+use super::rows::{Recipe, Row, Step, depends_on_others, faults, is_mint, is_of_node};
 use super::runner::{Ended, SLICE, Stop};
 use super::{ImportTask, Job, JobState, Office, Progress, ProgressKey};
 use crate::access::Actor;
@@ -22,7 +23,8 @@ use crate::identifier::Prefix;
 use crate::registry::{Bundle, Plan, RegistryError, Verdict, Writes};
 use crate::store::{Row as _, key_bytes};
 use crate::tabular::{
-    Header, MAX_RECORD_BYTES, Mapping, Rejects, RowFault, TableFault, TableReader,
+    Header, MAX_RECORD_BYTES, Mapping, Rejects, RowFault, TableFault, TableFormat, TableReader,
+    write_line, write_row,
 };
 
 /// An import during a turn.
@@ -36,6 +38,8 @@ struct Import<'a> {
     input: File,
     rejects: Rejects,
     refused: Growing,
+    /// Which identifiers were minted for which records.
+    minted: Growing,
     /// What came of the records that are dealt with.
     saved: Progress,
     /// When that was last put on stable storage.
@@ -73,6 +77,7 @@ struct Fold {
     rows: Vec<Row>,
     progress: Progress,
     rejects: Vec<u8>,
+    minted: Vec<u8>,
 }
 
 /// What a record comes to.
@@ -127,17 +132,19 @@ impl<'a> Import<'a> {
             reader = TableReader::resume(input, header.clone(), place);
         }
         let refused = office.files.grow(&job.id, Part::Rejects, saved.rejects_bytes)?;
+        let minted = office.files.grow(&job.id, Part::Result, saved.result_bytes)?;
         let now = Instant::now();
         Ok(Self {
             office,
             slot,
             job,
-            recipe: Recipe { office, task, table, reason: &job.reason },
+            recipe: Recipe { office, task, table, reason: &job.reason, templates: Mutex::default() },
             actor,
             reader,
             input: open()?,
             rejects: Rejects::new(header),
             refused,
+            minted,
             saved,
             noted: now,
             counted: now,
@@ -245,7 +252,8 @@ impl<'a> Import<'a> {
     /// Folds pending records into a bundle and submits it; how long to wait where it is too early.
     fn fold(&mut self) -> Result<Option<Duration>, Stop> {
         let (rows, progress) = (Vec::new(), self.saved.clone());
-        let mut fold = Fold { bundle: Bundle::default(), rows, progress, rejects: Vec::new() };
+        let (bundle, rejects, minted) = (Bundle::default(), Vec::new(), Vec::new());
+        let mut fold = Fold { bundle, rows, progress, rejects, minted };
         let mut wait = None;
         while fold.bundle.len() < self.limit && fold.bundle.bytes() < BUNDLE_BYTES {
             let Some(mut row) = self.pending.pop_front() else { break };
@@ -254,12 +262,16 @@ impl<'a> Import<'a> {
                 Judgement::Unchanged => fold.progress.tally.unchanged += 1,
                 Judgement::Change(change) => {
                     let created = change.creates();
+                    let minted = is_minted(&row).then(|| change.identifier().map(str::to_owned));
                     if !self.recipe.task.dry_run && !fold.bundle.add(*change) {
                         self.pending.push_front(row);
                         break;
                     }
                     let tally = &mut fold.progress.tally;
                     *(if created { &mut tally.created } else { &mut tally.updated }) += 1;
+                    if let Some(identifier) = minted.flatten().filter(|_| !self.recipe.task.dry_run) {
+                        fold.note_minted(self.recipe.task.format, row.line, &identifier);
+                    }
                 }
                 Judgement::Cut => {
                     self.pending.push_front(row);
@@ -282,10 +294,10 @@ impl<'a> Import<'a> {
     /// What a record comes to, given all that is written and what the bundle will write.
     fn judge(&self, row: &mut Row, bundle: &Bundle) -> Judgement {
         if self.is_overtaken(row) {
-            row.step = std::mem::replace(&mut row.step, Step::Fault(Vec::new())).again();
+            row.step = row.take_step().again();
             self.recipe.plan_row(&self.actor, row);
         }
-        let (request, plan) = match std::mem::replace(&mut row.step, Step::Fault(Vec::new())) {
+        let (request, plan) = match row.take_step() {
             Step::Planned(request, plan) => (request, plan),
             Step::Fault(faults) => {
                 row.step = Step::Fault(faults.clone());
@@ -349,13 +361,17 @@ impl<'a> Import<'a> {
 
     /// Hands the bundle to the writer, its progress with it; what is refused is written first.
     fn submit(&mut self, fold: Fold) -> Result<(), Stop> {
-        let Fold { bundle, rows, progress, rejects } = fold;
+        let Fold { bundle, rows, progress, rejects, minted } = fold;
         if rows.is_empty() {
             return Ok(());
         }
         self.refused.cut(self.saved.rejects_bytes)?;
         if !rejects.is_empty() {
             self.refused.append(&rejects)?;
+        }
+        self.minted.cut(self.saved.result_bytes)?;
+        if !minted.is_empty() {
+            self.minted.append(&minted)?;
         }
         let changes = bundle.len();
         if changes == 0 {
@@ -367,6 +383,7 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         self.refused.sync()?;
+        self.minted.sync()?;
         let (key, row) = self.row(&progress);
         let Some((change, writes)) = bundle.seal(key, row) else { return Ok(()) };
         let (send, verdict) = sync_channel(1);
@@ -400,6 +417,7 @@ impl<'a> Import<'a> {
     fn note(&mut self) -> Result<(), Stop> {
         self.publish();
         self.refused.sync()?;
+        self.minted.sync()?;
         self.noted = Instant::now();
         let mut transaction = self.office.parts.store.begin();
         let key = ProgressKey(self.job.id.clone());
@@ -407,6 +425,32 @@ impl<'a> Import<'a> {
         transaction.commit()?;
         Ok(())
     }
+}
+
+impl Fold {
+    /// Adds a record to those whose identifiers were minted.
+    fn note_minted(&mut self, format: TableFormat, line: u64, identifier: &str) {
+        let begun = self.minted.len();
+        match format {
+            TableFormat::Csv => {
+                if self.progress.result_bytes == 0 {
+                    write_row(&mut self.minted, ["line", "identifier"]);
+                }
+                write_row(&mut self.minted, [&*line.to_string(), identifier]);
+            }
+            TableFormat::Ndjson => {
+                let minted = serde_json::json!({"line": line, "identifier": identifier});
+                // Writing to memory does not fail.
+                let _ = write_line(&mut self.minted, &minted);
+            }
+        }
+        self.progress.result_bytes += (self.minted.len() - begun) as u64;
+    }
+}
+
+/// Whether a row's identifier is left to the node.
+fn is_minted(row: &Row) -> bool {
+    matches!(&row.step, Step::Asked(request) if is_mint(request))
 }
 
 /// The account that began the job, as it may act now.

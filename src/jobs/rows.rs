@@ -1,12 +1,16 @@
 //! Records of a table on their way to the registry: parsed and planned, several at once.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::{ImportTask, Office};
 use crate::access::Actor;
-use crate::identifier::Identifier;
-use crate::record::{Draft, DraftBody};
+use crate::identifier::{CanonicalKey, Identifier, Prefix};
+use crate::record::{Draft, DraftBody, Form};
 use crate::registry::{Command, Condition, Plan, RegistryError, Request};
 use crate::store::StoreError;
-use crate::tabular::{self, Place, RawContent, RowFault};
+use crate::tabular::{self, Place, RawContent, Registration, RowFault};
+use crate::template::Template;
 
 /// A record of a table.
 pub(super) struct Row {
@@ -41,12 +45,17 @@ pub(super) struct Recipe<'a> {
     /// What the table's columns mean.
     pub table: tabular::Plan,
     pub reason: &'a str,
+    /// Templates of the rows that are planned together.
+    pub templates: Mutex<HashMap<CanonicalKey, Option<Arc<Template>>>>,
 }
 
 impl Recipe<'_> {
     /// Plans all rows that are not, on [`PLANNERS`] threads. Blocks on the disk.
+    ///
+    /// Identifiers are minted in the order of the records, by one thread.
     pub fn plan(&self, actor: &Actor, rows: &mut [Row]) {
         let now_ms = self.office.parts.clock.now_ms();
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let share = rows.len().div_ceil(PLANNERS).max(MIN_SHARE);
         std::thread::scope(|scope| {
             let mut shares = rows.chunks_mut(share);
@@ -56,47 +65,112 @@ impl Recipe<'_> {
             }
             self.plan_share(actor, own.unwrap_or_default(), now_ms);
         });
+        for row in rows {
+            self.plan_asked(actor, row, now_ms);
+        }
     }
 
     /// Plans one row as of now.
     pub fn plan_row(&self, actor: &Actor, row: &mut Row) {
-        self.plan_share(actor, std::slice::from_mut(row), self.office.parts.clock.now_ms());
+        self.plan_asked(actor, row, self.office.parts.clock.now_ms());
     }
 
     fn plan_share(&self, actor: &Actor, rows: &mut [Row], now_ms: u64) {
         for row in rows {
-            let step = std::mem::replace(&mut row.step, Step::Fault(Vec::new()));
-            let request = match step {
-                Step::Raw(content) => self.request(content),
-                Step::Asked(request) => Ok(request),
-                done => {
-                    row.step = done;
-                    continue;
-                }
-            };
-            row.step = match request {
-                Ok(request) => {
-                    let plan = self.office.parts.registry.plan(actor, &request, now_ms);
-                    Step::Planned(request, plan)
-                }
-                Err(fault) => Step::Fault(vec![fault]),
-            };
+            if let Step::Raw(content) = row.take_step() {
+                row.step = match self.request(content) {
+                    Ok(request) => Step::Asked(request),
+                    Err(fault) => Step::Fault(vec![fault]),
+                };
+            }
+            if !matches!(&row.step, Step::Asked(request) if is_mint(request)) {
+                self.plan_asked(actor, row, now_ms);
+            }
         }
+    }
+
+    fn plan_asked(&self, actor: &Actor, row: &mut Row, now_ms: u64) {
+        let registry = &self.office.parts.registry;
+        row.step = match row.take_step() {
+            Step::Asked(request) => {
+                let plan = registry.plan(actor, &request, now_ms);
+                if let (true, Ok(Plan::Change(change))) = (self.task.dry_run, &plan) {
+                    registry.give_back(change);
+                }
+                Step::Planned(request, plan)
+            }
+            other => other,
+        };
     }
 
     fn request(&self, content: RawContent<'static>) -> Result<Request, RowFault> {
         let registration = self.table.registration(content)?;
-        let identifier = registration.identifier.as_deref().ok_or_else(|| {
-            RowFault::new("identifier", "required", "the record names no identifier")
-        })?;
-        let identifier = Identifier::parse(identifier)
-            .map_err(|error| RowFault::new("identifier", "identifier", error.to_string()))?;
-        let body = DraftBody { values: registration.values, attributes: registration.attributes };
+        let Registration { identifier, serial, template, values, attributes, cells } = registration;
+        let template = template.or_else(|| self.task.template.clone());
+        let body = DraftBody { template, template_version: None, values, attributes };
         let refuse = |error: String| RowFault::new("", "record", error);
-        let draft = Draft::from_body(body).map_err(|error| refuse(error.to_string()))?;
+        let mut draft = Draft::from_body(body).map_err(|error| refuse(error.to_string()))?;
+        if cells {
+            self.read_cells(&mut draft).map_err(|error| refuse(error.to_string()))?;
+        }
         self.check_dns(&draft).map_err(refuse)?;
-        let command = Command::Put { identifier, draft, condition: Condition::Always };
+        let command = match identifier {
+            Some(text) => {
+                if serial.is_some() {
+                    let detail = "a serial is for identifiers that the node mints";
+                    return Err(RowFault::new("serial", "unknown", detail));
+                }
+                let identifier = Identifier::parse(&text)
+                    .map_err(|error| RowFault::new("identifier", "identifier", error.to_string()))?;
+                Command::Put { identifier, draft, condition: Condition::Always }
+            }
+            None => Command::Mint { prefix: self.mint_prefix(&draft)?, serial, draft },
+        };
         Ok(Request { reason: self.reason.to_owned(), ..Request::new(command) })
+    }
+
+    /// Where identifiers are minted: under the prefix that is asked for, or the template's own.
+    fn mint_prefix(&self, draft: &Draft) -> Result<Prefix, RowFault> {
+        let mapped = self.task.mapping.as_ref().and_then(|mapping| mapping.prefix.as_deref());
+        let asked = self.task.prefix.as_deref().or(mapped).and_then(|text| Prefix::parse(text).ok());
+        let of_template = || draft.template.template.as_ref().map(Identifier::prefix);
+        asked.or_else(of_template).ok_or_else(|| {
+            let detail = "the record names no identifier, and no template by which to mint one";
+            RowFault::new("identifier", "required", detail)
+        })
+    }
+
+    /// Reads the cells of a sheet as the types that the template gives them.
+    fn read_cells(&self, draft: &mut Draft) -> Result<(), StoreError> {
+        let Some(chosen) = &draft.template.template else { return Ok(()) };
+        // What is no such template is told when the record is planned.
+        let Some(template) = self.template(chosen.key())? else { return Ok(()) };
+        for (name, attribute) in &mut draft.attributes {
+            if attribute.form == Form::Text {
+                *attribute = template.coerce(name, &attribute.text);
+            }
+        }
+        Ok(())
+    }
+
+    /// The published version of a template, read once for all rows that are planned together.
+    fn template(&self, key: &CanonicalKey) -> Result<Option<Arc<Template>>, StoreError> {
+        let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(template) = templates.get(key) {
+            return Ok(template.clone());
+        }
+        let resolver = &self.office.parts.resolver;
+        let head = resolver.template_head(key)?.map(|stored| stored.content);
+        let published = head.and_then(|head| Some((head.number, head.published?)));
+        let template = match published {
+            Some((number, version)) => resolver.template(number, version)?,
+            None => None,
+        };
+        if templates.len() >= MAX_TEMPLATES {
+            templates.clear();
+        }
+        templates.insert(key.clone(), template.clone());
+        Ok(template)
     }
 
     fn check_dns(&self, draft: &Draft) -> Result<(), String> {
@@ -108,6 +182,13 @@ impl Recipe<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Row {
+    /// The row's step, to be replaced by the next.
+    pub fn take_step(&mut self) -> Step {
+        std::mem::replace(&mut self.step, Step::Fault(Vec::new()))
     }
 }
 
@@ -166,6 +247,14 @@ pub(super) fn is_of_node(error: &RegistryError) -> bool {
         _ => false,
     }
 }
+
+/// Whether the request leaves the identifier to the node.
+pub(super) fn is_mint(request: &Request) -> bool {
+    matches!(request.command, Command::Mint { .. })
+}
+
+/// Templates remembered at once.
+const MAX_TEMPLATES: usize = 64;
 
 /// Threads that plan the records of one job.
 const PLANNERS: usize = 2;

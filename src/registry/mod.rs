@@ -11,7 +11,9 @@ mod check;
 mod command;
 mod counts;
 mod entry;
+mod filing;
 mod idempotency;
+mod numbers;
 mod plan;
 mod queue;
 mod seed;
@@ -45,6 +47,7 @@ use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
+use numbers::Numbers;
 use queue::{Queue, Submission};
 use writer::Writer;
 
@@ -54,6 +57,7 @@ pub struct Registry {
     resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    numbers: Numbers,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -112,7 +116,8 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, resolver, keys, settings, queue, ledger_size, broken, writer })
+        let numbers = Numbers::default();
+        Ok(Self { store, resolver, keys, settings, numbers, queue, ledger_size, broken, writer })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -123,6 +128,15 @@ impl Registry {
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
         plan::plan(self, actor, request, now_ms)
+    }
+
+    /// Takes the numbers back that were given out for a change that nobody submits.
+    pub fn give_back(&self, change: &Change) {
+        for count in &change.counts {
+            if let submit::CountChange::Raise { counter, to } = count {
+                self.numbers.give_back(counter, *to);
+            }
+        }
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for

@@ -70,9 +70,7 @@ pub fn create_token_offline(
     transaction.commit()?;
     match receipt {
         Receipt::Token { id } => Ok(id),
-        Receipt::Record { .. } | Receipt::Prefix { .. } | Receipt::Document { .. } => {
-            Ok(String::new())
-        }
+        _ => Ok(String::new()),
     }
 }
 

@@ -1,5 +1,9 @@
 //! The registry over a store in memory.
 
+mod batches;
+mod minting;
+mod templates;
+
 use std::sync::Arc;
 
 use super::*;

@@ -153,7 +153,7 @@ impl Touched {
             }
             Receipt::Prefix { .. } => self.zones = true,
             Receipt::Token { .. } => {}
-            Receipt::Document { .. } => {}
+            Receipt::Document { .. } | Receipt::Batch(_) => {}
         }
         self.count += 1;
     }

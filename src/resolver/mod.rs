@@ -7,6 +7,7 @@
 mod cache;
 mod history;
 mod listing;
+mod templates;
 mod zones;
 
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
 use cache::AnswerCache;
+use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
 /// Answers questions about identifiers and prefixes.
@@ -28,6 +30,7 @@ pub struct Resolver {
     store: Arc<dyn Store>,
     zones: Zones,
     cache: AnswerCache,
+    templates: Templates,
 }
 
 /// A question.
@@ -107,7 +110,8 @@ impl Resolver {
     /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
-        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes) })
+        let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
+        Ok(Self { store, zones, cache, templates })
     }
 
     /// The outcome, if memory alone can tell.

@@ -80,7 +80,7 @@ fn not_above(bound: &Digits<'_>) -> String {
             choices.push(format!("{before}[{least}-{}][0-9]{{{rest}}}{ANY_FRACTION}", digit - 1));
         }
     }
-    // The same whole number with no fraction, with the beginning of the bound's, with a smaller one.
+    // The same whole number, with no fraction, the beginning of the bound's or a smaller one.
     choices.push(whole.to_owned());
     for (at, digit) in digits_of(fraction) {
         let before = &fraction[..at];

@@ -22,11 +22,13 @@ mod kind;
 mod members;
 mod order;
 mod parse;
+mod parse_kind;
 mod pattern;
 mod schema;
 mod shipped;
 mod successor;
 mod suffix;
+mod suffix_parse;
 #[cfg(test)]
 mod tests;
 

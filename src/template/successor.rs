@@ -17,7 +17,7 @@ impl Template {
             let found = self.attributes.iter().find(|after| after.index == before.index);
             let Some(after) = found else {
                 let message = format!(
-                    "index {} is missing: attributes are never removed or renumbered, only disabled",
+                    "index {} is missing: attributes are disabled, never removed or renumbered",
                     before.index
                 );
                 faults.add(&place, "removed", before.index, message);

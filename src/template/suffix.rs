@@ -6,23 +6,20 @@
 
 use time::{OffsetDateTime, UtcOffset};
 
+use super::Fault;
 use super::check_character::CheckCharacter;
-use super::dates;
-use super::fault::{Fault, Faults, Path};
-use super::members::Members;
-use super::pattern::{MAX_PATTERN_CHARACTERS, Pattern};
-use serde_json::Value as Json;
+use super::pattern::Pattern;
 
 /// How suffixes of new identifiers are made.
 #[derive(Clone, Debug)]
 pub struct SuffixRule {
-    parts: Vec<Part>,
-    reset: Reset,
-    offset: UtcOffset,
+    pub(super) parts: Vec<Part>,
+    pub(super) reset: Reset,
+    pub(super) offset: UtcOffset,
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+pub(super) enum Part {
     Text(String),
     Date(Vec<DateStep>),
     Counter { digits: usize, start: u64 },
@@ -32,7 +29,7 @@ enum Part {
 
 /// When the counter begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Reset {
+pub(super) enum Reset {
     Never,
     Year,
     Month,
@@ -40,7 +37,7 @@ enum Reset {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DateStep {
+pub(super) enum DateStep {
     Year,
     ShortYear,
     Month,
@@ -120,101 +117,10 @@ impl SuffixRule {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
             .to_offset(self.offset)
     }
-
-    pub(super) fn parse(json: &Json, place: Path<'_>, faults: &Faults) -> Option<Self> {
-        let mut members = Members::open(json, place, faults)?;
-        let reset = match members.text("reset", 8) {
-            None | Some("never") => Reset::Never,
-            Some("year") => Reset::Year,
-            Some("month") => Reset::Month,
-            Some("day") => Reset::Day,
-            Some(_) => {
-                members.fault("reset", "enumeration", "must be never, year, month or day");
-                Reset::Never
-            }
-        };
-        let offset = members.text("offset", 6).unwrap_or(DEFAULT_OFFSET);
-        let offset = dates::offset_seconds(offset)
-            .and_then(|seconds| UtcOffset::from_whole_seconds(i32::try_from(seconds).ok()?).ok());
-        if offset.is_none() {
-            members.fault("offset", "type", "must be Z or an offset such as +08:00");
-        }
-        let list = members.list("parts", MAX_PARTS);
-        let place = *members.place();
-        let place = place.name("parts");
-        let parts: Vec<Part> = (0..)
-            .zip(list)
-            .filter_map(|(position, json)| part(json, place.position(position), faults))
-            .collect();
-        members.close();
-        let rule = Self { parts, reset, offset: offset? };
-        if rule.parts.len() == list.len() {
-            rule.check(&place, faults);
-        }
-        Some(rule)
-    }
-
-    /// Names what would make the rule's suffixes invalid or equal.
-    fn check(&self, place: &Path<'_>, faults: &Faults) {
-        let count = |wanted: fn(&Part) -> bool| self.parts.iter().filter(|p| wanted(p)).count();
-        let counters = count(|part| matches!(part, Part::Counter { .. }));
-        let serials = count(|part| matches!(part, Part::Serial { .. }));
-        if counters + serials == 0 {
-            faults.add(place, "required", "", "needs a counter or a serial, or all are the same");
-        }
-        if counters > 1 || serials > 1 {
-            faults.add(place, "unique", "", "at most one counter and one serial are possible");
-        }
-        if counters > 0 && self.named_period() < self.reset {
-            let message = "the counter restarts, but no date part names the period (weeks do not): \
-                           the same suffix would come again";
-            faults.add(place, "reset", "", message);
-        }
-        let octets: usize = self.parts.iter().map(Part::most_octets).sum();
-        if octets > MAX_SUFFIX_OCTETS {
-            let message = format!("{octets} octets; at most {MAX_SUFFIX_OCTETS} are possible");
-            faults.add(place, "length", octets, message);
-        }
-        let mut before = String::new();
-        for (position, part) in self.parts.iter().enumerate() {
-            match part {
-                Part::Text(text) => before.push_str(text),
-                Part::Check(algorithm) => {
-                    if let Err(character) = algorithm.compute(&before) {
-                        let message = "not defined for a character that stands before";
-                        faults.add(&place.position(position), "check", character, message);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The shortest period that the date parts tell apart.
-    fn named_period(&self) -> Reset {
-        let mut steps: Vec<DateStep> = Vec::new();
-        for part in &self.parts {
-            // Beside a week, the year is that of the week and not of the calendar.
-            if let Part::Date(part) = part
-                && !part.contains(&DateStep::Week)
-            {
-                steps.extend(part);
-            }
-        }
-        let has = |step| steps.contains(&step);
-        let year = has(DateStep::Year) || has(DateStep::ShortYear);
-        let day = has(DateStep::DayOfYear) || has(DateStep::Month) && has(DateStep::Day);
-        match (year, has(DateStep::Month), day) {
-            (false, ..) => Reset::Never,
-            (true, _, true) => Reset::Day,
-            (true, true, false) => Reset::Month,
-            (true, false, false) => Reset::Year,
-        }
-    }
 }
 
 impl Part {
-    fn most_octets(&self) -> usize {
+    pub(super) fn most_octets(&self) -> usize {
         match self {
             Part::Text(text) => text.len(),
             Part::Date(steps) => steps.iter().map(|step| step.width()).sum(),
@@ -234,93 +140,6 @@ impl DateStep {
             _ => 2,
         }
     }
-}
-
-/// One part: an object with exactly one member, named after its kind.
-fn part(json: &Json, place: Path<'_>, faults: &Faults) -> Option<Part> {
-    let mut members = Members::open(json, place, faults)?;
-    let inner = place;
-    let text = members.text("text", MAX_SUFFIX_OCTETS);
-    let date = members.text("date", 32);
-    let counter = members.optional("counter");
-    let serial = members.optional("serial");
-    let check = members.text("check", 16);
-    members.close();
-    let given = json.as_object().map_or(0, |members| members.len());
-    if given != 1 {
-        let message = "needs exactly one of text, date, counter, serial, check";
-        faults.add(&place, "required", json, message);
-        return None;
-    }
-    if let Some(text) = text {
-        let right = !text.chars().any(char::is_control);
-        if !right {
-            faults.add(&inner.name("text"), "pattern", text, "holds a control character");
-        }
-        return right.then(|| Part::Text(text.to_owned()));
-    }
-    if let Some(date) = date {
-        let steps = date_steps(date);
-        if steps.is_none() {
-            let message = "must be of yyyy, yy, MM, dd, HH, DDD, ww and the separators - . _";
-            faults.add(&inner.name("date"), "pattern", date, message);
-        }
-        return steps.map(Part::Date);
-    }
-    if let Some(counter) = counter {
-        return counter_part(counter, inner.name("counter"), faults);
-    }
-    if let Some(serial) = serial {
-        return serial_part(serial, inner.name("serial"), faults);
-    }
-    let word = check?;
-    let algorithm = CheckCharacter::parse(word);
-    if algorithm.is_none() {
-        let message = "must be mod10, mod11, mod37-36 or mod97";
-        faults.add(&inner.name("check"), "enumeration", word, message);
-    }
-    algorithm.map(Part::Check)
-}
-
-fn counter_part(json: &Json, place: Path<'_>, faults: &Faults) -> Option<Part> {
-    let mut members = Members::open(json, place, faults)?;
-    members.required("digits");
-    let digits = members.integer("digits", 1..=MAX_COUNTER_DIGITS);
-    let start = members.integer("start", 0..=i64::MAX);
-    let start = start.unwrap_or(1).unsigned_abs();
-    let digits = usize::try_from(digits?).ok()?;
-    if start.to_string().len() > digits {
-        members.fault("start", "maximum", format!("must have at most {digits} digits"));
-    }
-    members.close();
-    Some(Part::Counter { digits, start })
-}
-
-fn serial_part(json: &Json, place: Path<'_>, faults: &Faults) -> Option<Part> {
-    let mut members = Members::open(json, place, faults)?;
-    members.required("max_length");
-    let max_length = members.integer("max_length", 1..=MAX_SUFFIX_OCTETS as i64);
-    let pattern = members.text("pattern", MAX_PATTERN_CHARACTERS).map(Pattern::new).transpose();
-    if let Err(reason) = &pattern {
-        members.fault("pattern", "pattern", reason);
-    }
-    members.close();
-    Some(Part::Serial { max_length: usize::try_from(max_length?).ok()?, pattern: pattern.ok()? })
-}
-
-fn date_steps(mut rest: &str) -> Option<Vec<DateStep>> {
-    let mut steps = Vec::new();
-    while let Some(first) = rest.chars().next() {
-        let token = TOKENS.iter().find(|(token, _)| rest.starts_with(token));
-        let (length, step) = match (token, first) {
-            (Some((token, step)), _) => (token.len(), *step),
-            (None, '-' | '.' | '_') => (1, DateStep::Separator(first)),
-            _ => return None,
-        };
-        steps.push(step);
-        rest = &rest[length..];
-    }
-    Some(steps)
 }
 
 /// Writes the date. Beside a week, the year is that of the ISO week (ISO 8601).
@@ -378,28 +197,104 @@ fn checked_serial<'a>(
     }
 }
 
-/// Longer tokens before those they begin with.
-const TOKENS: [(&str, DateStep); 7] = [
-    ("yyyy", DateStep::Year),
-    ("yy", DateStep::ShortYear),
-    ("MM", DateStep::Month),
-    ("DDD", DateStep::DayOfYear),
-    ("dd", DateStep::Day),
-    ("HH", DateStep::Hour),
-    ("ww", DateStep::Week),
-];
-
 /// Most octets of a suffix: an identifier has at most 255, a prefix at most 64.
 pub(super) const MAX_SUFFIX_OCTETS: usize = 190;
 
-/// China Standard Time.
-pub(super) const DEFAULT_OFFSET: &str = "+08:00";
-
-/// Most parts of a rule.
-const MAX_PARTS: usize = 16;
-
-/// Counters of this many digits fit in 64 bits.
-const MAX_COUNTER_DIGITS: i64 = 18;
-
 /// 9999-12-30T23:59:59Z: a day before the last, so that every offset stays within four digits.
 const LAST_SECOND: i64 = 253_402_214_399;
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::{Faults, Path};
+    use super::*;
+    use crate::identifier::Identifier;
+    use serde_json::{Value as Json, json};
+
+    fn rule(json: &Json) -> SuffixRule {
+        let faults = Faults::default();
+        let rule = SuffixRule::parse(json, Path::root("suffix"), &faults);
+        assert_eq!(faults.into_vec(), []);
+        rule.unwrap()
+    }
+
+    /// 2026-01-05T08:30:00+08:00.
+    const NOW_MS: u64 = 1_767_573_000_000;
+
+    #[test]
+    fn suffixes_are_rendered_part_by_part() {
+        let counter = json!({"counter": {"digits": 6, "start": 100}});
+        let serial = json!({"serial": {"max_length": 9, "pattern": "[A-Z0-9]+"}});
+        for (parts, offset, expected) in [
+            (
+                json!([{"text": "SN-"}, {"date": "yyyyMMdd"}, counter]),
+                "+08:00",
+                "SN-20260105000107",
+            ),
+            (json!([{"date": "yy.DDD-HH_"}, counter]), "+08:00", "26.005-08_000107"),
+            (json!([{"date": "yyyyMMddHH"}, counter]), "-09:30", "2026010415000107"),
+            (json!([{"date": "yyyyww"}, counter]), "Z", "202602000107"),
+            (json!([{"text": "泵/"}, serial]), "Z", "泵/AB12"),
+        ] {
+            let rule = rule(&json!({"parts": parts, "offset": offset}));
+            let suffix = rule.render(NOW_MS, Some(107), Some("AB12")).unwrap();
+            assert_eq!(suffix, expected);
+            assert!(Identifier::literal(&format!("88.118/{suffix}")).is_ok());
+            assert_eq!(rule.needs_serial(), parts.to_string().contains("serial"));
+            let first = parts.to_string().contains("counter").then_some(100);
+            assert_eq!(rule.first_counter(), first);
+            assert_eq!(rule.counter_scope(NOW_MS).is_some(), first.is_some());
+        }
+    }
+
+    #[test]
+    fn check_characters_cover_all_that_stands_before() {
+        let parts = json!([{"counter": {"digits": 4}}, {"check": "mod10"}, {"check": "mod11"}]);
+        let rule = rule(&json!({"parts": parts}));
+        // 7894 and its Luhn digit 9, then ISO 7064 MOD 11-2 over 78949.
+        let check = CheckCharacter::Mod11.compute("78949").unwrap();
+        assert_eq!(rule.render(NOW_MS, Some(7_894), None).unwrap(), format!("78949{check}"));
+    }
+
+    #[test]
+    fn counters_restart_with_their_period() {
+        // 2025-12-31T23:59:59+08:00, a second before the year ends there.
+        let before_ms = 1_767_196_799_000;
+        for (reset, before, after) in [
+            ("never", "", ""),
+            ("year", "2025", "2026"),
+            ("month", "2025-12", "2026-01"),
+            ("day", "2025-12-31", "2026-01-01"),
+        ] {
+            let parts = json!([{"date": "yyyyMMdd"}, {"counter": {"digits": 3}}]);
+            let rule = rule(&json!({"parts": parts, "reset": reset}));
+            assert_eq!(rule.counter_scope(before_ms).as_deref(), Some(before));
+            assert_eq!(rule.counter_scope(before_ms + 1_000).as_deref(), Some(after));
+        }
+    }
+
+    #[test]
+    fn weeks_carry_the_year_of_the_week() {
+        let parts = json!([{"date": "yyyy-ww"}, {"text": "-"}, {"counter": {"digits": 1}}]);
+        let rule = rule(&json!({"parts": parts}));
+        // 2027-01-01 is in the 53rd week of 2026 (ISO 8601).
+        let now_ms = 1_798_732_800_000;
+        assert_eq!(rule.render(now_ms, Some(1), None).unwrap(), "2026-53-1");
+    }
+
+    #[test]
+    fn what_cannot_be_rendered_is_a_fault() {
+        let serial = json!({"serial": {"max_length": 4}});
+        let parts = json!([{"counter": {"digits": 2}}, serial, {"check": "mod10"}]);
+        let rule = rule(&json!({"parts": parts}));
+        let fault = |counter, serial| rule.render(NOW_MS, counter, serial).unwrap_err().rule;
+        assert_eq!(rule.render(NOW_MS, Some(99), Some("1")).unwrap().len(), 4);
+        assert_eq!(fault(Some(100), Some("1")), "exhausted");
+        assert_eq!(fault(None, Some("1")), "required");
+        assert_eq!(fault(Some(1), None), "required");
+        assert_eq!(fault(Some(1), Some("")), "required");
+        assert_eq!(fault(Some(1), Some("12345")), "max_length");
+        assert_eq!(fault(Some(1), Some("1\n")), "pattern");
+        assert_eq!(fault(Some(1), Some("A")), "check");
+        assert!(rule.render(u64::MAX, Some(1), Some("1")).is_ok());
+    }
+}

@@ -3,23 +3,29 @@
 //! One file for each kind of thing that is changed.
 
 mod accounts;
+mod batches;
 mod documents;
 mod grants;
+mod minting;
 mod prefixes;
 mod records;
 mod registrants;
+mod steps;
+mod templated;
 mod templates;
 mod tokens;
 mod transfers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::idempotency::Repetition;
 use super::submit::{Change, Effect};
 use super::{Command, Registry, RegistryError, Request};
 use crate::access::{Actor, Authority};
-use crate::identifier::Prefix;
-use crate::store::{Guard, ReadPoint, StoredRecord};
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::store::{Guard, ReadPoint, StoredDocument, StoredRecord};
+use crate::template::TemplateHead;
 
 pub(super) use documents::DocumentPlan;
 pub use tokens::MIN_SECRET_OCTETS;
@@ -63,6 +69,8 @@ pub enum Receipt {
         /// Its version.
         version: u64,
     },
+    /// Many records were dealt with, in the order of the request.
+    Batch(Vec<Receipt>),
 }
 
 /// A request while it is planned.
@@ -75,6 +83,8 @@ pub(super) struct Planning<'a> {
     repetition: Option<Repetition>,
     /// Rows that were read and must not have changed.
     guards: Vec<Guard>,
+    /// Heads of templates that were read, by the text of their keys.
+    heads: HashMap<CanonicalKey, Option<StoredDocument<TemplateHead>>>,
 }
 
 pub(super) fn plan(
@@ -84,23 +94,24 @@ pub(super) fn plan(
     now_ms: u64,
 ) -> Result<Plan, RegistryError> {
     let read_at = registry.store.read_point();
-    let repetition =
-        request.idempotency.as_ref().map(|key| Repetition::new(actor.account(), key, now_ms));
+    let is_batch = matches!(request.command, Command::Batch(_));
+    let repeated = |key| Repetition::new(actor.account(), key, is_batch, now_ms);
+    let repetition = request.idempotency.as_ref().map(repeated);
     if let Some(repetition) = &repetition
         && let Some(receipt) = repetition.find(&*registry.store)?
     {
         return Ok(Plan::Done(receipt));
     }
-    let guards = Vec::with_capacity(4);
-    let planning = Planning { registry, request, actor, now_ms, read_at, repetition, guards };
+    let (guards, heads) = (Vec::with_capacity(8), HashMap::new());
+    let planning =
+        Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
     match &request.command {
-        Command::Put { identifier, draft, condition } => {
-            planning.put(identifier, draft, *condition)
-        }
-        Command::Patch { identifier, patch, condition } => {
-            planning.patch(identifier, patch, *condition)
-        }
-        Command::Retire { identifier, condition } => planning.retire(identifier, *condition),
+        Command::Put { .. }
+        | Command::Patch { .. }
+        | Command::Retire { .. }
+        | Command::Mint { .. }
+        | Command::Restore { .. } => planning.record(&request.command),
+        Command::Batch(commands) => planning.batch(commands),
         Command::CreateToken(new) => planning.create_token(new),
         Command::RevokeToken { id } => planning.revoke_token(id),
         Command::Account(command) => planning.account(command),
