@@ -11,6 +11,7 @@ use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
 use crate::identifier::Identifier;
+use crate::jobs::Jobs;
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
@@ -23,6 +24,8 @@ pub struct App {
     pub resolver: Arc<Resolver>,
     /// The write side.
     pub registry: Arc<Registry>,
+    /// Imports and exports.
+    pub jobs: Arc<Jobs>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Where work that blocks is done.

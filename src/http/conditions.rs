@@ -79,15 +79,19 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
 pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
-    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
+    check_reason(decoded.unwrap_or_else(|_| "\u{0}".into()).into_owned())
+}
+
+/// A reason, from a header or a body, if it is one.
+pub(super) fn check_reason(reason: String) -> Result<String, Problem> {
+    if reason.len() > REASON_OCTETS || reason.chars().any(char::is_control) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
-             {REASON_OCTETS} octets"
+             {REASON_OCTETS} octets; so must a reason in the body, as it is"
         );
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(decoded.into_owned())
+    Ok(reason)
 }
 
 /// What makes a request the one it is.

@@ -8,7 +8,7 @@
 //! `nameplate_http_problems_total{problem}`, `nameplate_http_bad_tokens_total`,
 //! `nameplate_http_write_conflicts_total`, and `nameplate_http_refused_total{reason}` (connections,
 //! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
-//! ratio, memory, imports); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, tables); gauge `nameplate_http_connections`.
 
 mod accept;
 mod answers;
@@ -23,12 +23,14 @@ mod faults;
 mod health;
 mod identifiers;
 mod imports;
+mod jobs;
 mod layers;
 mod limits;
 mod listen;
 mod openapi;
 mod page;
 mod path;
+mod pipe;
 pub mod problem;
 mod public;
 mod resolve;

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, put, read};
-use super::{App, backup, health, imports, layers, openapi, public, resolve, tokens};
+use super::{App, backup, health, imports, jobs, layers, openapi, public, resolve, tokens};
 
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
@@ -25,7 +25,7 @@ pub(super) fn assemble(app: Arc<App>) -> Router {
     let timed = single().layer(limit_memory).merge(compressed).layer(limit_time);
     let decompress = RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true);
     let imports = imports().layer(decompress).layer(from_fn(layers::count_received));
-    let (router, _) = timed.merge(imports).merge(backups()).with_state(app).split_for_parts();
+    let (router, _) = timed.merge(imports).merge(streams()).with_state(app).split_for_parts();
     let router = router
         .method_not_allowed_fallback(layers::refuse_method)
         .fallback(layers::refuse_path)
@@ -39,7 +39,7 @@ pub(super) fn describe() -> OpenApi {
         .merge(single())
         .merge(lists())
         .merge(imports())
-        .merge(backups());
+        .merge(streams());
     openapi::finish(routes.into_openapi())
 }
 
@@ -54,6 +54,10 @@ fn single() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(jobs::read_job, jobs::remove_job))
+        .routes(routes!(jobs::pause_job))
+        .routes(routes!(jobs::resume_job))
+        .routes(routes!(jobs::cancel_job))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -63,6 +67,7 @@ fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list::list_identifiers))
         .routes(routes!(history::read_history))
+        .routes(routes!(jobs::list_jobs, jobs::create_job))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(health::describe))
 }
@@ -71,6 +76,12 @@ fn imports() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(imports::import))
 }
 
-fn backups() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(backup::back_up))
+/// What may take as long as it takes.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::back_up))
+        .routes(routes!(jobs::send_data))
+        .routes(routes!(jobs::read_rejects))
+        .routes(routes!(jobs::read_result))
+        .routes(routes!(jobs::export_records))
 }

@@ -291,6 +291,9 @@ fn value(document: &ValueDocument) -> Json {
 /// Why an export has no end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// The actor may not.
+    #[error("this token does not allow to run exports: use one that reads")]
+    Refused,
     /// The prefix is none.
     #[error("prefix: {0}")]
     Prefix(String),

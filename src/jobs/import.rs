@@ -138,7 +138,13 @@ impl<'a> Import<'a> {
             office,
             slot,
             job,
-            recipe: Recipe { office, task, table, reason: &job.reason, templates: Mutex::default() },
+            recipe: Recipe {
+                office,
+                task,
+                table,
+                reason: &job.reason,
+                templates: Mutex::default(),
+            },
             actor,
             reader,
             input: open()?,
@@ -269,7 +275,8 @@ impl<'a> Import<'a> {
                     }
                     let tally = &mut fold.progress.tally;
                     *(if created { &mut tally.created } else { &mut tally.updated }) += 1;
-                    if let Some(identifier) = minted.flatten().filter(|_| !self.recipe.task.dry_run) {
+                    if let Some(identifier) = minted.flatten().filter(|_| !self.recipe.task.dry_run)
+                    {
                         fold.note_minted(self.recipe.task.format, row.line, &identifier);
                     }
                 }

@@ -32,7 +32,7 @@ pub use job::{
 };
 pub use upload::Upload;
 
-use crate::access::{Access, Action, Actor, Reach, Right};
+use crate::access::{Access, Action, Actor, Asker, Reach, Right};
 use crate::clock::Clock;
 use crate::identifier::{Identifier, Prefix};
 use crate::registry::Registry;
@@ -275,6 +275,22 @@ impl Jobs {
         };
         let file = self.office.files.read(id, Part::Result)?;
         Ok((file, live.progress.result_bytes, format))
+    }
+
+    /// Writes an export for somebody who waits for it; see [`write_export`]. Blocks.
+    pub fn export(
+        &self,
+        actor: &Arc<Actor>,
+        task: &ExportTask,
+        out: &mut dyn std::io::Write,
+        go_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<u64, ExportError> {
+        if !actor.allows(Action::Read) {
+            return Err(ExportError::Refused);
+        }
+        let Parts { store, resolver, .. } = &self.office.parts;
+        let asker = Asker::Actor(Arc::clone(actor));
+        write_export(&*store.snapshot(), resolver, task, &asker, out, go_on)
     }
 
     /// Ends the threads behind the bundles they are at; what is unfinished goes on at the next

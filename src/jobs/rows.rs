@@ -77,12 +77,13 @@ impl Recipe<'_> {
 
     fn plan_share(&self, actor: &Actor, rows: &mut [Row], now_ms: u64) {
         for row in rows {
-            if let Step::Raw(content) = row.take_step() {
-                row.step = match self.request(content) {
+            row.step = match row.take_step() {
+                Step::Raw(content) => match self.request(content) {
                     Ok(request) => Step::Asked(request),
                     Err(fault) => Step::Fault(vec![fault]),
-                };
-            }
+                },
+                other => other,
+            };
             if !matches!(&row.step, Step::Asked(request) if is_mint(request)) {
                 self.plan_asked(actor, row, now_ms);
             }
@@ -120,8 +121,9 @@ impl Recipe<'_> {
                     let detail = "a serial is for identifiers that the node mints";
                     return Err(RowFault::new("serial", "unknown", detail));
                 }
-                let identifier = Identifier::parse(&text)
-                    .map_err(|error| RowFault::new("identifier", "identifier", error.to_string()))?;
+                let identifier = Identifier::parse(&text).map_err(|error| {
+                    RowFault::new("identifier", "identifier", error.to_string())
+                })?;
                 Command::Put { identifier, draft, condition: Condition::Always }
             }
             None => Command::Mint { prefix: self.mint_prefix(&draft)?, serial, draft },
@@ -132,7 +134,8 @@ impl Recipe<'_> {
     /// Where identifiers are minted: under the prefix that is asked for, or the template's own.
     fn mint_prefix(&self, draft: &Draft) -> Result<Prefix, RowFault> {
         let mapped = self.task.mapping.as_ref().and_then(|mapping| mapping.prefix.as_deref());
-        let asked = self.task.prefix.as_deref().or(mapped).and_then(|text| Prefix::parse(text).ok());
+        let asked =
+            self.task.prefix.as_deref().or(mapped).and_then(|text| Prefix::parse(text).ok());
         let of_template = || draft.template.template.as_ref().map(Identifier::prefix);
         asked.or_else(of_template).ok_or_else(|| {
             let detail = "the record names no identifier, and no template by which to mint one";

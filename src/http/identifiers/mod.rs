@@ -77,7 +77,11 @@ impl Change {
 }
 
 /// The wanted size of a page, or what it is without one.
-fn page_limit(wanted: Option<usize>, default: usize, most: usize) -> Result<usize, Problem> {
+pub(super) fn page_limit(
+    wanted: Option<usize>,
+    default: usize,
+    most: usize,
+) -> Result<usize, Problem> {
     match wanted {
         None => Ok(default),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),

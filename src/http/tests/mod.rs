@@ -2,6 +2,7 @@
 
 mod faults;
 mod imports;
+mod jobs;
 mod records;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 pub(super) struct Node {
     pub(super) router: Router,
     draining: Arc<AtomicBool>,
+    /// Where files of jobs are.
+    _folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -68,6 +71,21 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
+        let registry = Arc::new(registry.unwrap());
+        let access = Arc::new(Access::new(Arc::clone(&store)));
+        let folder = tempfile::TempDir::new().unwrap();
+        let parts = crate::jobs::Parts {
+            store: Arc::clone(&store),
+            registry: Arc::clone(&registry),
+            resolver: Arc::clone(&resolver),
+            access: Arc::clone(&access),
+            clock: Clock::fixed(NOW_MS),
+            check_dns: Arc::new(|_, _| Ok(())),
+        };
+        let path = folder.path().join("jobs");
+        let limits =
+            crate::jobs::Settings { folder: path, bytes: 1 << 20, at_once: 1, kept_ms: 1_000 };
+        let jobs = Arc::new(crate::jobs::Jobs::open(parts, limits).unwrap());
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -78,8 +96,9 @@ impl Node {
         };
         let app = App {
             resolver,
-            registry: Arc::new(registry.unwrap()),
-            access: Arc::new(Access::new(Arc::clone(&store))),
+            registry,
+            jobs,
+            access,
             pool: Pool::start(2, 64).unwrap().0,
             clock: Clock::fixed(NOW_MS),
             metrics: Arc::new(|| "figures 1\n".into()),
@@ -92,7 +111,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining }
+        Self { router: router(Arc::new(app)), draining, _folder: folder }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
