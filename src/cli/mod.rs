@@ -11,6 +11,7 @@ mod config;
 mod export;
 pub mod import;
 mod init;
+mod job;
 mod name;
 mod output;
 mod register;
@@ -50,6 +51,7 @@ enum Command {
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Job(job::JobCommand),
     Token(token::TokenCommand),
     Config(config::ConfigCommand),
     Check(check::Check),
@@ -88,6 +90,7 @@ impl Command {
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
+            Command::Job(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
@@ -113,7 +116,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed; import and check: some lines or rows are at fault
+  1    failed; import, job and check: some lines or rows are at fault
   2    wrong usage or configuration
   3    not registered
   4    retired

@@ -10,6 +10,7 @@ mod documents;
 mod error;
 mod exchange;
 mod import;
+mod jobs;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use documents::{
 pub use error::{ClientError, Problem};
 use exchange::{Ask, Reply};
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
+pub use jobs::JobDocument;
 
 /// A client of one node.
 pub struct Client {

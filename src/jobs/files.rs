@@ -104,6 +104,11 @@ impl Files {
         }
     }
 
+    /// Bytes of a file; 0 when it is not there.
+    pub fn length(&self, job: &JobId, part: Part) -> u64 {
+        fs::metadata(self.path(job, part)).map_or(0, |file| file.len())
+    }
+
     /// Removes a job's files.
     pub fn remove(&self, job: &JobId) -> io::Result<()> {
         let folder = self.folder.join(job.as_str());

@@ -112,6 +112,8 @@ impl Jobs {
             if job.state == JobState::Running {
                 job.state = JobState::Waiting;
             }
+            // After a restore from a backup the files are gone.
+            job.uploaded_bytes = job.uploaded_bytes.min(files.length(&job.id, Part::Input));
             let progress = PROGRESS.get(&*parts.store, &ProgressKey(job.id.clone()))?;
             board.add(job, progress.unwrap_or_default());
         }

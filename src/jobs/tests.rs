@@ -1,5 +1,7 @@
 //! Jobs over a store in memory, stopped and crashed wherever it hurts.
 
+mod rules;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -73,7 +73,8 @@ impl Node {
     }
 
     /// Stops: no new connections, requests in flight get up to `patience`, jobs stand still
-    /// until the next start, what was accepted for writing is written, the ledger gets its last checkpoint.
+    /// until the next start, what was accepted for writing is written, the ledger gets its last
+    /// checkpoint.
     pub async fn stop(self, patience: Duration) {
         self.draining.store(true, Ordering::Release);
         let http = self.servers.http.into_iter().map(|server| server.stop(patience));

@@ -18,11 +18,11 @@ use crate::jobs::{JobError, JobView, Upload};
 
 /// Send a job's table
 ///
-/// The table as the body, of any size. What was received when a connection breaks off is kept: send
-/// the rest with `Content-Range: bytes FIRST-LAST/TOTAL`, where `FIRST` is `uploaded_bytes` of the
-/// job. `TOTAL` may be `*` for parts that are not the last; `bytes */TOTAL` without a body says that
-/// all is there. Without the header the body is the whole table. What is acknowledged is on stable
-/// storage. The job begins when the table is complete.
+/// The table as the body, of any size. What was received when a connection breaks off is kept:
+/// send the rest with `Content-Range: bytes FIRST-LAST/TOTAL`, where `FIRST` is `uploaded_bytes` of
+/// the job. `TOTAL` may be `*` for parts that are not the last; `bytes */TOTAL` without a body says
+/// that all is there. Without the header the body is the whole table. What is acknowledged is on
+/// stable storage. The job begins when the table is complete.
 #[utoipa::path(
     put,
     path = "/api/v1/jobs/{id}/data",
