@@ -72,14 +72,12 @@ impl Files {
     /// Opens a file to grow behind its first `length` bytes; what is behind them is cut off.
     pub fn grow(&self, job: &JobId, part: Part, length: u64) -> io::Result<Growing> {
         let path = self.path(job, part);
-        if let Some(folder) = path.parent() {
-            if !path.exists() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-                File::create(&path)?;
-                // The names too must outlast a crash.
-                File::open(folder)?.sync_all()?;
-                File::open(&self.folder)?.sync_all()?;
-            }
+        if let Some(folder) = path.parent().filter(|_| !path.exists()) {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            File::create(&path)?;
+            // The names too must outlast a crash.
+            File::open(folder)?.sync_all()?;
+            File::open(&self.folder)?.sync_all()?;
         }
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
