@@ -69,6 +69,9 @@ fn show(result: &Resolved, output: &Output) -> anyhow::Result<()> {
         (ResolvedOutcome::NotResponsible, None) => {
             eprintln!("{identifier}: its prefix is served by another node");
         }
+        (ResolvedOutcome::Withheld, None) => {
+            eprintln!("{identifier}: its prefix is suspended and its records are hidden");
+        }
         (_, None) => eprintln!("{identifier}: not registered"),
     }
     Ok(())
@@ -93,7 +96,10 @@ fn exit_code(results: &[Resolved]) -> u8 {
     let any = |wanted| results.iter().any(|result| result.outcome == wanted);
     if any(ResolvedOutcome::Failed) {
         FAILED
-    } else if any(ResolvedOutcome::Absent) || any(ResolvedOutcome::NotResponsible) {
+    } else if [ResolvedOutcome::Absent, ResolvedOutcome::Withheld, ResolvedOutcome::NotResponsible]
+        .into_iter()
+        .any(any)
+    {
         ABSENT
     } else if any(ResolvedOutcome::Retired) {
         RETIRED
@@ -122,6 +128,7 @@ mod tests {
         assert_eq!(code(&[Record, Retired]), RETIRED);
         assert_eq!(code(&[Absent, Retired]), ABSENT);
         assert_eq!(code(&[NotResponsible]), ABSENT);
+        assert_eq!(code(&[Withheld, Retired]), ABSENT);
         assert_eq!(code(&[Failed, Absent]), FAILED);
     }
 }

@@ -95,6 +95,8 @@ pub enum ResolvedOutcome {
     Retired,
     /// It is not registered.
     Absent,
+    /// Its prefix is suspended, and its records are hidden.
+    Withheld,
     /// Its prefix is another node's.
     NotResponsible,
     /// It is no identifier, or the node failed.

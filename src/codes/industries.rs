@@ -12,7 +12,7 @@ use super::tables::Wanted;
 use super::{CodeError, Named, TableError};
 
 /// An industry and those it is in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Industry {
     /// Its code: the letter of a section; digits alone below.
     pub code: String,
@@ -32,7 +32,7 @@ pub struct Industry {
 }
 
 /// A level of the classification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IndustryLevel {
     /// A letter.

@@ -9,7 +9,7 @@ use super::tables::Wanted;
 use super::{CodeError, Named, TableError};
 
 /// A region and those it is in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Region {
     /// Its code, six digits.
     pub code: String,

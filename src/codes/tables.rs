@@ -16,7 +16,7 @@ pub struct CodeTables {
 }
 
 /// A code and what it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Named {
     /// The code, as long as its level has it.
     pub code: String,

@@ -16,6 +16,8 @@ pub(super) struct Reply<'a> {
     limit: usize,
     records_at: usize,
     opt: Option<Opt>,
+    /// Why the answer is as it is (RFC 8914), when that is not plain.
+    explanation: Option<u16>,
     counts: [u16; 3],
     full: bool,
     truncated: bool,
@@ -30,7 +32,16 @@ impl<'a> Reply<'a> {
         let opt = question.edns.map(|edns| Opt { dnssec_ok: edns.dnssec_ok });
         let limit = limit - if opt.is_some() { OPT_OCTETS } else { 0 };
         let records_at = out.len();
-        Self { out, limit, records_at, opt, counts: [0; 3], full: false, truncated: false }
+        let (counts, full, truncated) = ([0; 3], false, false);
+        Self { out, limit, records_at, opt, explanation: None, counts, full, truncated }
+    }
+
+    /// Tells those who understand EDNS why the answer is as it is (RFC 8914).
+    pub fn explain(&mut self, code: u16) {
+        if self.opt.is_some() && self.explanation.is_none() {
+            self.explanation = Some(code);
+            self.limit -= EXPLANATION_OCTETS;
+        }
     }
 
     /// Adds a record in class IN; `write` appends its data.
@@ -83,7 +94,7 @@ impl<'a> Reply<'a> {
     pub fn finish(mut self, header: Header, code: ResponseCode, authoritative: bool) -> bool {
         let mut additional = self.counts[Section::Additional as usize];
         if let Some(opt) = self.opt.take() {
-            opt.write(self.out, code);
+            opt.write(self.out, code, self.explanation);
             additional += 1;
         }
         let mut flags = RESPONSE | header.flags & KEPT_FLAGS | u16::from(code.low());
@@ -174,11 +185,19 @@ struct Opt {
 }
 
 impl Opt {
-    /// Appends the record: owner, type, our UDP size, code's upper bits, version 0, flags, no data.
-    fn write(self, out: &mut Vec<u8>, code: ResponseCode) {
+    /// Appends the record: owner, type, our UDP size, code's upper bits, version 0, flags, and as
+    /// data the explanation if there is one (RFC 8914 §2).
+    fn write(self, out: &mut Vec<u8>, code: ResponseCode, explanation: Option<u16>) {
         let [high, low] = UDP_OCTETS.to_be_bytes();
         let flags = if self.dnssec_ok { 0x80 } else { 0 };
-        out.extend_from_slice(&[0, 0, 41, high, low, code.high(), 0, flags, 0, 0, 0]);
+        out.extend_from_slice(&[0, 0, 41, high, low, code.high(), 0, flags, 0, 0]);
+        match explanation {
+            None => out.push(0),
+            Some(info) => {
+                let [high, low] = info.to_be_bytes();
+                out.extend_from_slice(&[6, 0, 15, 0, 2, high, low]);
+            }
+        }
     }
 }
 
@@ -190,6 +209,9 @@ pub(super) const PLAIN_UDP_OCTETS: u16 = 512;
 
 /// Octets of our OPT record.
 const OPT_OCTETS: usize = 11;
+
+/// Octets that an explanation adds to it: option code, length, info code (RFC 8914 §2).
+const EXPLANATION_OCTETS: usize = 6;
 
 /// Flags of the question that come back: its opcode and RD.
 const KEPT_FLAGS: u16 = 0x7900;

@@ -235,6 +235,12 @@ impl Responder {
                     return ResponseCode::NXDomain;
                 }
             }
+            // There is a name, and nothing is said of it. Resolvers that are told to go away ask
+            // the next server, so that REFUSED would only be asked again.
+            Outcome::Withheld => {
+                reply.explain(EDE_PROHIBITED);
+                self.write_negative(reply, zone);
+            }
             Outcome::NotResponsible => return ResponseCode::Refused,
         }
         ResponseCode::NoError
@@ -315,6 +321,9 @@ struct Zone {
     /// Where its name begins in the name asked for.
     tail: usize,
 }
+
+/// Extended error of withheld records: the asker may not have them (RFC 8914 §4.19).
+const EDE_PROHIBITED: u16 = 18;
 
 /// Writes SERVFAIL to a message whose treatment failed; silence when it is not even a question.
 pub(super) fn write_failure(message: &[u8], out: &mut Vec<u8>, tally: &mut Tally) -> Verdict {

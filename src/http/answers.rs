@@ -36,11 +36,19 @@ pub(super) fn found(outcome: Outcome, identifier: &Identifier) -> Result<Answer,
             let detail = format!("{identifier} is not registered");
             Err(Problem::new(&problem::NOT_REGISTERED, detail))
         }
+        Outcome::Withheld => Err(withheld(identifier)),
         Outcome::NotResponsible => {
             let detail = format!("prefix {} is not served by this node", identifier.prefix());
             Err(Problem::new(&problem::NOT_RESPONSIBLE, detail))
         }
     }
+}
+
+/// What those are told who get no record of a suspended prefix.
+pub(super) fn withheld(identifier: &Identifier) -> Problem {
+    let prefix = identifier.prefix();
+    let detail = format!("prefix {prefix} is suspended and its records are hidden meanwhile");
+    Problem::new(&problem::WITHHELD, detail)
 }
 
 /// The record as JSON.

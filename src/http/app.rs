@@ -14,7 +14,9 @@ use crate::identifier::Identifier;
 use crate::jobs::Jobs;
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
-use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
+use crate::registry::{
+    AccountCommand, Command, Plan, Receipt, Registry, RegistryError, Request, Verdict,
+};
 use crate::resolver::{Lookup, Outcome, Resolver, Subject};
 use crate::store::StoreError;
 
@@ -114,10 +116,15 @@ impl App {
     ) -> Result<Receipt, Problem> {
         self.refuse_when_stopped()?;
         let request = Arc::new(request);
-        for _ in 0..WRITE_ATTEMPTS {
+        let begins = matches!(request.command, Command::Account(AccountCommand::BeginSession(_)));
+        for attempt in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
             let (planned, now_ms) = (Arc::clone(&request), self.clock.now_ms());
-            let plan = move || registry.plan(&actor, &planned, now_ms);
+            // The conflict may have been over the actor's own rows.
+            let plan = move || match attempt > 0 && !begins {
+                true => registry.plan(&registry.renew(&actor, now_ms)?, &planned, now_ms),
+                false => registry.plan(&actor, &planned, now_ms),
+            };
             let change = match self.pool.run(plan).await?? {
                 Plan::Done(receipt) => return Ok(receipt),
                 Plan::Change(change) => *change,

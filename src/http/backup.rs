@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use super::App;
 use super::pipe::{self, Told};
 use super::problem::{self, Problem, ProblemDocument};
-use super::tokens::administrator;
+use crate::access::Right;
 
 /// Back up
 ///
@@ -34,7 +34,8 @@ pub(super) async fn back_up(
     State(app): State<Arc<App>>,
     head: Parts,
 ) -> Result<Response<Body>, Problem> {
-    let actor = administrator(&app, &head.headers).await?;
+    let actor = app.actor(&head.headers).await?;
+    actor.authorise_right(Right::Operate, None)?;
     let turn = Turn::take()?;
     let told =
         Told { thread: "backup", media_type: "application/octet-stream", file: "nameplate.backup" };

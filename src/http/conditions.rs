@@ -94,6 +94,18 @@ pub(super) fn check_reason(reason: String) -> Result<String, Problem> {
     Ok(reason)
 }
 
+/// As [`reason`], unless the body names one.
+pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
+    let Some(named) = named else { return reason(headers) };
+    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
+        let detail = format!(
+            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
+        );
+        return Err(Problem::new(&problem::BAD_REQUEST, detail));
+    }
+    Ok(named)
+}
+
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,

@@ -164,6 +164,7 @@ kinds! {
     TAKEN CONFLICT "taken" "The name is taken";
     WRONG_STATE CONFLICT "wrong-state" "Not possible in this state";
     TOO_FAST TOO_MANY_REQUESTS "too-fast" "Too many requests";
+    WITHHELD FORBIDDEN "withheld" "The prefix is suspended and its records are hidden";
     QUOTA_REACHED FORBIDDEN "quota-reached" "The quota is used up";
     INTERNAL INTERNAL_SERVER_ERROR "internal" "The node failed";
     BUSY SERVICE_UNAVAILABLE "busy" "The node is busy";

@@ -59,6 +59,8 @@ enum ResultOutcome {
     Retired,
     /// It is not registered.
     Absent,
+    /// Its prefix is suspended, and its records are hidden.
+    Withheld,
     /// Its prefix is another node's.
     NotResponsible,
     /// It is no identifier, or the node failed.
@@ -149,6 +151,7 @@ fn found(text: String, outcome: &Outcome) -> ResultDocument {
         Outcome::Record(_) => ResultOutcome::Record,
         Outcome::Retired(_) => ResultOutcome::Retired,
         Outcome::Absent { .. } => ResultOutcome::Absent,
+        Outcome::Withheld => ResultOutcome::Withheld,
         Outcome::NotResponsible => ResultOutcome::NotResponsible,
     };
     result(text, outcome)

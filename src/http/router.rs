@@ -15,7 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, put, read};
-use super::{App, backup, health, imports, jobs, layers, openapi, public, resolve, tokens};
+use super::{
+    App, backup, codes, health, imports, jobs, layers, openapi, prefixes, public, registrants,
+    resolve, tokens, transfers,
+};
 
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
@@ -58,6 +61,11 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::pause_job))
         .routes(routes!(jobs::resume_job))
         .routes(routes!(jobs::cancel_job))
+        .routes(routes!(registrants::read_registrant, registrants::update_registrant))
+        .routes(routes!(registrants::step_registrant))
+        .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
+        .routes(routes!(prefixes::step_prefix))
+        .routes(routes!(transfers::step_transfer))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -69,6 +77,14 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(history::read_history))
         .routes(routes!(jobs::list_jobs, jobs::create_job))
         .routes(routes!(resolve::resolve_many))
+        .routes(routes!(registrants::create_registrant, registrants::list_registrants))
+        .routes(routes!(registrants::read_registrant_history))
+        .routes(routes!(prefixes::create_prefix, prefixes::list_prefixes))
+        .routes(routes!(prefixes::read_prefix_history))
+        .routes(routes!(transfers::create_transfer, transfers::list_transfers))
+        .routes(routes!(transfers::read_transfer))
+        .routes(routes!(codes::find_regions))
+        .routes(routes!(codes::find_industries))
         .routes(routes!(health::describe))
 }
 

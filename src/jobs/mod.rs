@@ -155,7 +155,7 @@ impl Jobs {
             detail: None,
             account: actor.account().to_owned(),
             registrant: actor.registrant().cloned(),
-            token: actor.token_digest(),
+            token: *actor.token().0,
             reason,
             created_ms: now_ms,
             modified_ms: now_ms,
@@ -213,7 +213,7 @@ impl Jobs {
                 job.state = JobState::Waiting;
                 job.detail = None;
                 job.account = actor.account().to_owned();
-                job.token = actor.token_digest();
+                job.token = *actor.token().0;
                 Ok(())
             }
             JobState::Waiting | JobState::Running => Ok(()),

@@ -387,7 +387,7 @@ fn a_job_ends_with_its_token_and_goes_on_with_another() {
     let (id, (table, expected)) = (made.job.id, mixed(4_000));
     node.send(&id, &table);
     node.wait(&id, |view| view.progress.tally.rows() > 100);
-    apply(Command::RevokeToken { id: acme.token_digest().id() }).unwrap();
+    apply(Command::RevokeToken { id: acme.token().0.id() }).unwrap();
     let view = node.end(&id);
     assert_eq!(view.job.state, JobState::Paused);
     assert!(view.job.detail.unwrap().contains("token"));

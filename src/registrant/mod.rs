@@ -8,10 +8,12 @@ mod allocation;
 mod grant;
 mod id;
 mod profile;
+mod step;
 mod transfer;
 
-pub use allocation::{Allocation, AllocationState, Quota};
+pub use allocation::{Allocation, AllocationState, Hindrance, Quota, Terms, WARNING_DAYS};
 pub use grant::{Access, Grant, Grantee, Group};
 pub use id::RegistrantId;
-pub use profile::{Contact, Registrant, RegistrantState};
-pub use transfer::{Transfer, TransferState};
+pub use profile::{CodeClaim, Contact, Profile, Registrant, RegistrantState};
+pub use step::Step;
+pub use transfer::{MAX_TRANSFERRED, Transfer, TransferState, TransferStep};

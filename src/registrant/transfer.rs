@@ -38,3 +38,54 @@ pub enum TransferState {
     /// Withdrawn by the giver.
     Cancelled,
 }
+
+impl TransferState {
+    /// The state's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TransferState::Offered => "offered",
+            TransferState::Accepted => "accepted",
+            TransferState::Declined => "declined",
+            TransferState::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What may become of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferStep {
+    /// The taker takes it.
+    Accept,
+    /// The taker refuses it.
+    Decline,
+    /// The giver withdraws it.
+    Cancel,
+}
+
+impl TransferStep {
+    /// All steps.
+    pub const ALL: [TransferStep; 3] =
+        [TransferStep::Accept, TransferStep::Decline, TransferStep::Cancel];
+
+    /// The step's word, also the last part of its path in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TransferStep::Accept => "accept",
+            TransferStep::Decline => "decline",
+            TransferStep::Cancel => "cancel",
+        }
+    }
+
+    /// Where it leads from an open offer.
+    pub fn leads_to(self) -> TransferState {
+        match self {
+            TransferStep::Accept => TransferState::Accepted,
+            TransferStep::Decline => TransferState::Declined,
+            TransferStep::Cancel => TransferState::Cancelled,
+        }
+    }
+}
+
+/// Most prefixes and identifiers in one transfer.
+pub const MAX_TRANSFERRED: usize = 1_000;

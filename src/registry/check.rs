@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::entry::record_entry;
 use super::filing::Filing;
 use super::idempotency::IDEMPOTENCY;
-use crate::access::TOKENS;
+use crate::access::{Account, TOKENS};
 use crate::codec::canonical_json;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
@@ -24,8 +24,8 @@ use crate::record::{Record, Status};
 use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
-    COUNTERS, Column, ColumnId, Direction, DocumentKey, DocumentKind, INDEXES, IndexKey, Key,
-    NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
+    COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, DocumentKind, INDEXES, IndexKey,
+    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
     StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
 };
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
@@ -74,10 +74,10 @@ pub fn check(
     let mut checking = Checking { read, keys, proved, progress, report, done: 0, templates, filed };
     checking.records()?;
     checking.filed()?;
-    checking.templates()?;
     checking.versions()?;
     checking.names()?;
     checking.prefixes()?;
+    checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
     checking.ledger()?;
@@ -218,31 +218,6 @@ impl Checking<'_> {
         Ok(())
     }
 
-    /// Templates: every head has its versions, and the ledger knows all of them.
-    fn templates(&mut self) -> Result<(), StoreError> {
-        let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
-        self.walk(&column, |checking, key, stored| {
-            if !matches!(key.kind, DocumentKind::Template | DocumentKind::TemplateVersion) {
-                return Ok(());
-            }
-            let row = JOURNAL.get(checking.read, &stored.position)?;
-            let subject = subject_of_node(&format!("{}/{}", key.kind.as_str(), key.id));
-            let proved = row.is_some_and(|row| {
-                row.entry.kind == EntryKind::Template
-                    && row.entry.version == stored.version
-                    && row.subject == subject
-            });
-            if !proved {
-                let fault = "its ledger entry is missing or about something else";
-                checking.fault(ColumnId::Documents, &key.id, fault);
-            }
-            if key.kind == DocumentKind::Template {
-                checking.head(&key.id)?;
-            }
-            Ok(())
-        })
-    }
-
     fn head(&mut self, id: &str) -> Result<(), StoreError> {
         let Some(stored) = find_document::<TemplateHead>(self.read, id)? else { return Ok(()) };
         let head = stored.content;
@@ -348,20 +323,47 @@ impl Checking<'_> {
 
     fn prefixes(&mut self) -> Result<(), StoreError> {
         self.walk(&PREFIXES, |checking, prefix, stored| {
-            let key = stored.position;
-            let row = JOURNAL.get(checking.read, &key)?;
-            let subject = subject_of_prefix(prefix);
-            let proved = row.is_some_and(|row| {
-                row.entry.kind == EntryKind::Prefix
-                    && row.entry.version == stored.version
-                    && row.subject == subject
-            });
-            if !proved {
-                let fault = "its ledger entry is missing or about something else";
-                checking.fault(PREFIXES.id(), prefix.as_str(), fault);
-            }
-            Ok(())
+            let mut body = serde_json::to_value(&stored.content).unwrap_or_default();
+            body["prefix"] = prefix.as_str().into();
+            let (place, subject) = (prefix.as_str(), subject_of_prefix(prefix));
+            checking.body(PREFIXES.id(), place, stored.position, stored.version, &subject, &body)
         })
+    }
+
+    fn documents(&mut self) -> Result<(), StoreError> {
+        let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
+        self.walk(&column, |checking, key, stored| {
+            let place = format!("{}/{}", key.kind.as_str(), key.id);
+            let body = ledger_body(key.kind, &stored.content);
+            let subject = subject_of_node(&place);
+            let (position, version) = (stored.position, stored.version);
+            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)?;
+            if key.kind == DocumentKind::Template { checking.head(&key.id) } else { Ok(()) }
+        })
+    }
+
+    /// That the ledger's entry of a document is about it, and that its body is what the row says.
+    fn body(
+        &mut self,
+        column: ColumnId,
+        place: &str,
+        position: Position,
+        version: u64,
+        subject: &[u8],
+        body: &Json,
+    ) -> Result<(), StoreError> {
+        let row = JOURNAL.get(self.read, &position)?;
+        let proved = row.is_some_and(|row| {
+            row.entry.kind.has_body() && row.entry.version == version && row.subject == subject
+        });
+        if !proved {
+            self.fault(column, place, "its ledger entry is missing or about something else");
+        } else if let Some(kept) = BODIES.get(self.read, &position)?
+            && kept.body != canonical_json(body)
+        {
+            self.fault(column, place, "the ledger's entry of this version has another content");
+        }
+        Ok(())
     }
 
     fn tokens(&mut self) -> Result<(), StoreError> {
@@ -454,6 +456,15 @@ impl Checking<'_> {
             self.report.findings.push(Finding { column, place, fault: fault.to_owned() });
         }
     }
+}
+
+/// What the ledger says of a document of this content: all of it, but for accounts.
+fn ledger_body(kind: DocumentKind, content: &Json) -> Json {
+    let account = match kind {
+        DocumentKind::Account => serde_json::from_value::<Account>(content.clone()).ok(),
+        _ => None,
+    };
+    account.map_or_else(|| content.clone(), |account| account.ledger_body())
 }
 
 /// What is wrong with a journal row seen from the ledger's side.

@@ -1,4 +1,4 @@
-//! Counters of the one writer: numbers that only grow, exact across restarts.
+//! Counters of the one writer: numbers that grow, exact across restarts.
 //!
 //! The writer keeps every counter it has touched in memory and reads its row once, so that quotas
 //! hold within a batch and numbers minted out of order never fall back.
@@ -36,18 +36,43 @@ impl Counts {
                 return Err(RegistryError::QuotaReached { prefix, limit });
             }
         }
+        // All rows are read before any number changes, so that a failing disk changes none.
         for change in changes {
-            let (counter, number) = match change {
+            match change {
+                CountChange::Add { .. } => {}
+                CountChange::Raise { counter, .. } => drop(self.number(store, counter)?),
+                CountChange::Move { from, to, .. } => {
+                    self.number(store, from)?;
+                    self.number(store, to)?;
+                }
+            }
+        }
+        for change in changes {
+            match change {
                 CountChange::Add { counter, amount, .. } => {
-                    (counter, self.number(store, counter)?.saturating_add(*amount))
+                    self.change(store, counter, |number| number.saturating_add(*amount))?;
                 }
                 CountChange::Raise { counter, to } => {
-                    (counter, self.number(store, counter)?.max(*to))
+                    self.change(store, counter, |number| number.max(*to))?;
                 }
-            };
-            self.numbers.insert(counter.clone(), number);
-            self.changed.insert(counter.clone());
+                CountChange::Move { from, to, amount } => {
+                    self.change(store, from, |number| number.saturating_sub(*amount))?;
+                    self.change(store, to, |number| number.saturating_add(*amount))?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        store: &dyn Store,
+        counter: &str,
+        next: impl Fn(u64) -> u64,
+    ) -> Result<(), StoreError> {
+        let number = next(self.number(store, counter)?);
+        self.numbers.insert(counter.to_owned(), number);
+        self.changed.insert(counter.to_owned());
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! Ledger entries of changes.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::submit::{BodyEntry, RecordChange};
 use crate::codec::{Writer, canonical_json};
-use crate::ledger::{Entry, EntryKind, body_commitment, record_commitment};
+use crate::ledger::{Entry, EntryKind, Position, body_commitment, record_commitment};
 use crate::record::{Record, Status};
 use crate::signing::NodeKeys;
 use crate::store::StoredRecord;
@@ -34,13 +34,15 @@ pub(super) fn record_entry(keys: &NodeKeys, record: &Record) -> Entry {
     }
 }
 
-/// The ledger entry of anything that is no record.
+/// The ledger entry of anything that is no record. `previous` is where the entry of the version
+/// before stands, for those that walk the history back.
 #[expect(clippy::too_many_arguments, reason = "each is a part of the entry")]
 pub(super) fn body_entry(
     keys: &NodeKeys,
     kind: EntryKind,
     subject: Vec<u8>,
     version: u64,
+    previous: Option<Position>,
     time_ms: u64,
     actor: &str,
     reason: &str,
@@ -50,6 +52,9 @@ pub(super) fn body_entry(
     meta.insert("actor".into(), actor.into());
     if version > 1 {
         meta.insert("previous".into(), (version - 1).into());
+    }
+    if let Some(Position { log, index }) = previous {
+        meta.insert("previous_at".into(), json!({ "log": log, "index": index }));
     }
     if !reason.is_empty() {
         meta.insert("reason".into(), reason.into());

@@ -31,15 +31,16 @@ use std::thread::JoinHandle;
 pub use bundle::{Bundle, Writes};
 pub use check::{CheckReport, Finding, check};
 pub use command::{
-    AccountCommand, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
-    RegistrantCommand, Request, TemplateCommand, TransferCommand,
+    AccountCommand, Application, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
+    RegistrantCommand, Request, TemplateCommand, TransferCommand, Wish,
 };
 pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
-use crate::access::{Actor, Refusal};
+use crate::access::{Actor, Buckets, Refusal, Uses};
 use crate::clock::Clock;
+use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
 use crate::resolver::Resolver;
@@ -58,6 +59,8 @@ pub struct Registry {
     keys: Arc<NodeKeys>,
     settings: Settings,
     numbers: Numbers,
+    /// How fast prefixes change.
+    rates: Buckets,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -72,11 +75,20 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// The codes that registrants are described with.
+    pub codes: CodeTables,
+    /// When tokens were last used, to be written now and then.
+    pub uses: Arc<Uses>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS, queue_changes: 16_384 }
+        Self {
+            identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
+            queue_changes: 16_384,
+            codes: CodeTables::shipped(),
+            uses: Arc::default(),
+        }
     }
 }
 
@@ -101,7 +113,9 @@ impl Registry {
             counts: Counts::default(),
             clock,
             ledger_size: Arc::clone(&ledger_size),
+            uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));
         let (line, fault) = (Arc::clone(&queue), Arc::clone(&broken));
@@ -116,8 +130,19 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        let numbers = Numbers::default();
-        Ok(Self { store, resolver, keys, settings, numbers, queue, ledger_size, broken, writer })
+        let (numbers, rates) = (Numbers::default(), Buckets::new(RATE_SLOTS));
+        Ok(Self {
+            store,
+            resolver,
+            keys,
+            settings,
+            numbers,
+            rates,
+            queue,
+            ledger_size,
+            broken,
+            writer,
+        })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -137,6 +162,12 @@ impl Registry {
                 self.numbers.give_back(counter, *to);
             }
         }
+    }
+
+    /// The actor as of now, for planning again after a conflict: what it was known by may have
+    /// changed.
+    pub fn renew(&self, actor: &Actor, now_ms: u64) -> Result<Actor, RegistryError> {
+        actor.renew(&*self.store, now_ms)?.ok_or(RegistryError::Ended)
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for
@@ -181,6 +212,11 @@ impl Registry {
         self.store.stopped().or_else(panicked)
     }
 
+    /// The codes that registrants are described with.
+    pub fn codes(&self) -> &CodeTables {
+        &self.settings.codes
+    }
+
     /// Number of entries in the ledger's current log.
     pub fn ledger_size(&self) -> u64 {
         self.ledger_size.load(Ordering::Acquire)
@@ -201,12 +237,18 @@ impl Drop for Registry {
     }
 }
 
+/// Prefixes whose rates are remembered, eight bytes each.
+const RATE_SLOTS: usize = 65_536;
+
 /// Why a request was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The actor may not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The actor's token or session is over.
+    #[error("this token is unknown, expired or revoked: use another, or none to read")]
+    Ended,
     /// The body's content does not fit the record.
     #[error(transparent)]
     Draft(#[from] DraftError),

@@ -18,6 +18,9 @@ use crate::store::{
 pub struct Change {
     /// Whose turn at the writer it takes.
     pub(super) account: String,
+    /// When the rows that the authority rests on were read.
+    pub(super) authorised_at: ReadPoint,
+    pub(super) authority: Vec<Guard>,
     pub(super) read_at: ReadPoint,
     pub(super) guards: Vec<Guard>,
     pub(super) effects: Vec<Effect>,
@@ -69,12 +72,15 @@ pub(super) struct RowChange {
     pub row: Option<Vec<u8>>,
 }
 
-/// A counter that grows.
+/// A counter that changes.
 pub(super) enum CountChange {
     /// By an amount, unless it would pass the limit.
     Add { counter: String, amount: u64, limit: Option<u64> },
     /// To a number at least.
     Raise { counter: String, to: u64 },
+    /// One falls by an amount and another grows by it, without regard to limits: what was counted
+    /// in one place counts in another.
+    Move { from: String, to: String, amount: u64 },
 }
 
 /// A ledger entry whose body is kept beside it.
@@ -124,7 +130,7 @@ impl Change {
 }
 
 impl Plan {
-    /// The plan with counters that grow with it.
+    /// The plan with counters that change with it.
     pub(super) fn counting(mut self, counts: impl IntoIterator<Item = CountChange>) -> Self {
         if let Plan::Change(change) = &mut self {
             change.counts.extend(counts);

@@ -1,15 +1,18 @@
 //! The registry over a store in memory.
 
+mod allocation;
 mod batches;
 mod minting;
 mod templates;
+mod transfers;
 
 use std::sync::Arc;
 
 use super::*;
-use crate::access::{Access, Action, Actions, NewToken};
+use crate::access::{Access, Account, Action, Actions, NewToken, Role};
 use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Status};
+use crate::registrant::RegistrantId;
 use crate::store::StoredRecord;
 use crate::store::memory::MemoryStore;
 
@@ -18,6 +21,7 @@ struct Fixture {
     access: Access,
     store: Arc<dyn Store>,
     keys: Arc<NodeKeys>,
+    resolver: Arc<Resolver>,
     admin: Actor,
 }
 
@@ -37,11 +41,17 @@ fn fixture() -> Fixture {
     let resolver = Arc::new(Resolver::open(Arc::clone(&store), 1 << 20).unwrap());
     let clock = Clock::fixed(NOW_MS);
     let settings = Settings::default();
-    let registry =
-        Registry::open(Arc::clone(&store), resolver, Arc::clone(&keys), clock, settings).unwrap();
+    let registry = Registry::open(
+        Arc::clone(&store),
+        Arc::clone(&resolver),
+        Arc::clone(&keys),
+        clock,
+        settings,
+    );
+    let registry = registry.unwrap();
     let access = Access::new(Arc::clone(&store));
     let admin = access.authenticate(ADMIN_SECRET, NOW_MS).unwrap().unwrap();
-    Fixture { registry: Arc::new(registry), access, store, keys, admin }
+    Fixture { registry: Arc::new(registry), access, store, keys, resolver, admin }
 }
 
 fn new_token(
@@ -76,9 +86,42 @@ impl Fixture {
         }
     }
 
+    /// An account and a token for it.
+    fn actor(&self, name: &str, role: Role, registrant: Option<&str>) -> Actor {
+        let secret = format!("the long secret of {name}");
+        self.registry.enter_account(name, role, registrant);
+        let token = new_token(&secret, name, role.actions(), None);
+        self.apply(&Request::new(Command::CreateToken(token))).unwrap();
+        self.access.authenticate(&secret, NOW_MS).unwrap().unwrap()
+    }
+
     fn check(&self) -> CheckReport {
         self.registry.close();
         check(&*self.store.snapshot(), &self.keys, &mut |_| {}).unwrap()
+    }
+}
+
+impl Registry {
+    /// Enters an account as a command for accounts would, without asking who may.
+    pub(crate) fn enter_account(&self, name: &str, role: Role, registrant: Option<&str>) {
+        let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
+        let account = Account::new(role, registrant, None);
+        let plan =
+            plan::DocumentPlan { keys: &self.keys, actor: "operator", reason: "", now_ms: NOW_MS };
+        let change = Change {
+            account: "operator".into(),
+            authorised_at: self.store.read_point(),
+            authority: Vec::new(),
+            read_at: self.store.read_point(),
+            guards: Vec::new(),
+            effects: vec![plan.put(crate::ledger::EntryKind::Grant, name, None, &account)],
+            rows: Vec::new(),
+            counts: Vec::new(),
+            repetition: None,
+        };
+        let (send, receive) = std::sync::mpsc::channel();
+        self.submit(vec![change], Box::new(move |verdicts| send.send(verdicts).unwrap())).unwrap();
+        assert!(matches!(receive.recv().unwrap()[..], [Verdict::Committed(_)]));
     }
 }
 
@@ -260,8 +303,8 @@ fn concurrent_writers_lose_nothing_and_the_store_checks() {
     let report = node.check();
     assert_eq!(report.findings, []);
     assert_eq!(report.rows["records"], 8 * 50 + 1);
-    // A prefix and a token came first.
-    assert_eq!(report.ledger_entries, 2 + 8 * 50 * 2 + 1);
+    // A prefix, an account and a token came first.
+    assert_eq!(report.ledger_entries, 3 + 8 * 50 * 2 + 1);
 }
 
 #[test]
@@ -290,7 +333,7 @@ fn a_new_generation_says_where_the_old_one_stood() {
     let log = begin_generation(&*node.store, &keys, NOW_MS).unwrap();
     assert_eq!((log.generation, log.origin.as_str()), (2, "node.example/log/2"));
     let report = check(&*node.store.snapshot(), &keys, &mut |_| {}).unwrap();
-    assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
+    assert_eq!((report.findings, report.ledger_entries), (vec![], 5));
     assert_eq!(report.unproved_logs, ["node.example/log/1"], "its salts are gone");
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Resolver;
+use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::Status;
 use crate::store::{Direction, RECORDS, StoreError, StoredRecord};
@@ -18,13 +19,15 @@ pub struct Page {
 
 impl Resolver {
     /// Up to `limit` records behind `after`, under `prefix` and the prefixes below it or of the
-    /// whole node; active and retired ones unless one status is asked for. Blocks on the disk.
+    /// whole node, as far as the asker gets them; active and retired ones unless one status is
+    /// asked for. Blocks on the disk.
     pub fn list(
         &self,
         prefix: Option<&Prefix>,
         after: Option<&CanonicalKey>,
         limit: usize,
         status: Option<Status>,
+        asker: &Asker,
     ) -> Result<Page, StoreError> {
         let mut range = prefix.map_or_else(CanonicalKey::all, Prefix::covered_keys);
         if let Some(after) = after {
@@ -38,6 +41,9 @@ impl Resolver {
             return Ok(Page { records, next });
         }
         RECORDS.scan(&*self.store, range, Direction::Forward, |_, stored| {
+            let Some(stored) = self.as_it_stands(stored, asker) else {
+                return ControlFlow::Continue(());
+            };
             if status.is_some_and(|status| stored.record.status != status) {
                 return ControlFlow::Continue(());
             }

@@ -5,6 +5,7 @@
 //! the store.
 
 mod cache;
+mod directory;
 mod history;
 mod listing;
 mod templates;
@@ -13,8 +14,9 @@ mod zones;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use directory::{DirectoryPage, PastVersion};
 pub use listing::Page;
-pub use zones::Zone;
+pub use zones::{Standing, Zone};
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
@@ -86,6 +88,9 @@ pub enum Outcome {
         /// Whether identifiers exist below the name: it then exists in DNS, without data.
         descendants: bool,
     },
+    /// The prefix is suspended and its records are hidden meanwhile; nothing is said of whether
+    /// there is one.
+    Withheld,
     /// The name belongs to no prefix of this node.
     NotResponsible,
 }
@@ -116,18 +121,23 @@ impl Resolver {
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
-        let prefix = match lookup.subject {
+        let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
                 if let Some(stored) = self.cache.find(key) {
                     return Some(self.answer(stored, lookup.asker));
                 }
-                &key.prefix()
+                (&key.prefix(), true)
             }
-            Subject::Digest { prefix, .. }
-            | Subject::Prefix(prefix)
-            | Subject::Branch { prefix, .. } => prefix,
+            Subject::Digest { prefix, .. } => (prefix, true),
+            Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
-        self.zones.covering(prefix).is_none().then_some(Outcome::NotResponsible)
+        match self.zones.covering(prefix) {
+            None => Some(Outcome::NotResponsible),
+            Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
+                Some(Outcome::Withheld)
+            }
+            Some(_) => None,
+        }
     }
 
     /// The outcome. Blocks on the disk: for the pool's threads.
@@ -194,13 +204,31 @@ impl Resolver {
     }
 
     fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+        // The prefix may have been suspended since somebody looked; what is read under an old
+        // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
+        let Some(zone) = self.zones.covering(&key.prefix()) else {
+            return Ok(Outcome::NotResponsible);
+        };
+        if zone.is_withheld_from(asker) {
+            return Ok(Outcome::Withheld);
+        }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
             return Ok(Outcome::Absent { descendants: false });
         };
-        let stored = Arc::new(stored);
-        self.cache.fill(key, &stored, ticket);
+        let stored = Arc::new(zone.as_it_stands(stored));
+        // What is hidden from some is for nobody to find in memory.
+        if zone.standing() != Standing::Hidden {
+            self.cache.fill(key, &stored, ticket);
+        }
         Ok(self.answer(stored, asker))
+    }
+
+    /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
+    /// nothing where it is withheld from the asker or another node's.
+    pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
+        let zone = self.zones.covering(&stored.record.identifier.prefix())?;
+        (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
     }
 
     fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::access::Asker;
 use crate::identifier::Prefix;
-use crate::registrant::Allocation;
-use crate::store::{Direction, PREFIXES, Read, StoreError, all_keys};
+use crate::record::Status;
+use crate::registrant::{Allocation, AllocationState};
+use crate::store::{Direction, PREFIXES, Read, StoreError, StoredRecord, all_keys};
 
 /// The image of the prefixes column that every question looks at.
 pub(super) struct Zones {
@@ -24,6 +26,43 @@ pub struct Zone {
     pub prefix: Prefix,
     /// What the node is to it.
     pub allocation: Allocation,
+}
+
+/// What a prefix's state means to those who ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Records are answered.
+    Open,
+    /// Records are answered only to those who see all of them.
+    Hidden,
+    /// Tombstones are answered.
+    Closed,
+}
+
+impl Zone {
+    /// What the prefix's state means to those who ask.
+    pub fn standing(&self) -> Standing {
+        match self.allocation.state {
+            AllocationState::Closed => Standing::Closed,
+            _ if self.allocation.is_hidden() => Standing::Hidden,
+            _ => Standing::Open,
+        }
+    }
+
+    /// Whether the asker gets none of its records.
+    pub fn is_withheld_from(&self, asker: &Asker) -> bool {
+        self.standing() == Standing::Hidden
+            && !asker.sees_all(&self.prefix, self.allocation.registrant.as_ref())
+    }
+
+    /// A record as it is answered: the tombstone of a closed prefix's record has no values.
+    pub(super) fn as_it_stands(&self, mut stored: StoredRecord) -> StoredRecord {
+        if self.standing() == Standing::Closed {
+            stored.record.status = Status::Retired;
+            stored.record.values.clear();
+        }
+        stored
+    }
 }
 
 impl Zones {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::{Column, ColumnId, Direction, Guard, Key, Read, Row, StoreError, key_bytes};
 use crate::codec::{Corrupt, Reader, Writer, canonical_json};
 use crate::ledger::Position;
-use crate::registrant::{Grant, Group, Registrant, Transfer};
+use crate::registrant::{CodeClaim, Grant, Group, Registrant, Transfer};
 use crate::template::{TemplateHead, TemplateVersion};
 
 /// Something that is kept as a document.
@@ -40,6 +40,10 @@ impl Document for Grant {
 
 impl Document for Transfer {
     const KIND: DocumentKind = DocumentKind::Transfer;
+}
+
+impl Document for CodeClaim {
+    const KIND: DocumentKind = DocumentKind::UnifiedCode;
 }
 
 impl Document for TemplateHead {

@@ -88,6 +88,9 @@ pub(in crate::http) async fn read_history(
         let detail = format!("prefix {prefix} is not served by this node");
         return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
     }
+    if app.resolver.zone_of(&prefix).is_some_and(|zone| zone.is_withheld_from(&asker)) {
+        return Err(answers::withheld(&identifier));
+    }
     let (resolver, key) = (Arc::clone(&app.resolver), identifier.key().clone());
     let read = move || resolver.history(&key, query.before, limit);
     let entries = app.pool.run(read).await??;

@@ -116,7 +116,7 @@ impl Listing {
         loop {
             let step = STEP.min(self.limit - page.records.len());
             let key = after.as_ref().map(Identifier::key);
-            let part = resolver.list(self.prefix.as_ref(), key, step, self.status)?;
+            let part = resolver.list(self.prefix.as_ref(), key, step, self.status, asker)?;
             after = part.records.last().map(|last| last.record.identifier.clone());
             for listed in &part.records {
                 bytes += weight(listed);

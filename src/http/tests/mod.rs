@@ -1,5 +1,6 @@
 //! The routes over a real registry and a store in memory.
 
+mod allocation;
 mod faults;
 mod imports;
 mod jobs;
@@ -33,6 +34,7 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
+    registry: Arc<Registry>,
     draining: Arc<AtomicBool>,
     /// Where files of jobs are.
     _folder: tempfile::TempDir,
@@ -96,7 +98,7 @@ impl Node {
         };
         let app = App {
             resolver,
-            registry,
+            registry: Arc::clone(&registry),
             jobs,
             access,
             pool: Pool::start(2, 64).unwrap().0,
@@ -111,7 +113,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining, _folder: folder }
+        Self { router: router(Arc::new(app)), registry, draining, _folder: folder }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -9,7 +9,7 @@ mod transfers;
 
 pub use accounts::AccountCommand;
 pub use grants::GrantCommand;
-pub use prefixes::PrefixCommand;
+pub use prefixes::{Application, PrefixCommand, Wish};
 pub use registrants::RegistrantCommand;
 pub use templates::TemplateCommand;
 pub use transfers::TransferCommand;

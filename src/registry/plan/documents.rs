@@ -99,7 +99,9 @@ impl DocumentPlan<'_> {
         let created_ms = current.map_or(self.now_ms, |current| current.created_ms);
         let modified_ms = current.map_or(0, |current| current.modified_ms).max(self.now_ms);
         let (keys, actor, reason) = (self.keys, self.actor, self.reason);
-        let entry = body_entry(keys, kind, subject, version, modified_ms, actor, reason, &body);
+        let previous = current.map(|current| current.position);
+        let entry =
+            body_entry(keys, kind, subject, version, previous, modified_ms, actor, reason, &body);
         let row = document_row(version, created_ms, modified_ms, content);
         Effect::Document(Box::new(DocumentChange { column, key, row, entry, receipt }))
     }

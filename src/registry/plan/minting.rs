@@ -13,7 +13,7 @@ use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::record::{Draft, Status};
 use crate::registry::RegistryError;
 use crate::registry::submit::CountChange;
-use crate::store::{COUNTERS, PREFIXES, RECORDS, identifier_counter};
+use crate::store::{COUNTERS, RECORDS, identifier_counter};
 use crate::template::{Fault, SuffixRule, Template};
 
 /// An identifier that is still to be made.
@@ -32,13 +32,12 @@ impl Planning<'_> {
         serial: Option<&str>,
         draft: &Draft,
     ) -> Result<Step, RegistryError> {
-        let foreign = || RegistryError::NotResponsible(prefix.to_string());
-        let store = &*self.registry.store;
-        let zone = self.registry.resolver.zone_of(prefix).ok_or_else(foreign)?;
-        let allocation = PREFIXES.get(store, &zone.prefix)?.ok_or_else(foreign)?.content;
-        self.guards.push(PREFIXES.guard(&zone.prefix));
+        let zone = Arc::new(self.zone_of(prefix)?);
+        let allocation = zone.allocation.clone();
         let holder = allocation.registrant.as_ref();
         let authority = self.actor.authorise(Action::Register, prefix, holder)?;
+        self.expect_changeable(&zone, holder)?;
+        let store = &*self.registry.store;
         if let Some(limit) = allocation.quota.identifiers {
             // The count only grows, so a quota that is used up now stays so.
             let count = COUNTERS.get(store, &identifier_counter(&zone.prefix))?;

@@ -11,7 +11,7 @@ use crate::record::{Draft, Patch, Record, Status};
 use crate::registrant::{Allocation, RegistrantId};
 use crate::registry::{Command, Condition, RegistryError};
 use crate::resolver::Zone;
-use crate::store::{PREFIXES, RECORDS, StoredRecord, VERSIONS, VersionKey};
+use crate::store::{RECORDS, StoredRecord, VERSIONS, VersionKey};
 
 /// The record that a command is about.
 pub(super) struct Target<'a> {
@@ -65,7 +65,9 @@ impl Planning<'_> {
         let authority = self.authorise(action, &target)?;
         self.check_new(&target)?;
         target.check_condition()?;
-        target.check_not_retired()?;
+        if !target.allocation.may_reinstate {
+            target.check_not_retired()?;
+        }
         let contents = self.contents(draft, target.record())?;
         self.next(target, authority, Status::Active, contents)
     }
@@ -167,19 +169,19 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Target<'a>, RegistryError> {
         let prefix = identifier.prefix();
-        let foreign = || RegistryError::NotResponsible(prefix.to_string());
-        let store = &*self.registry.store;
-        let zone = self.registry.resolver.zone_of(&prefix).ok_or_else(foreign)?;
-        let allocation = PREFIXES.get(store, &zone.prefix)?.ok_or_else(foreign)?.content;
-        let current = RECORDS.get(store, identifier.key())?;
-        self.guards.push(PREFIXES.guard(&zone.prefix));
+        let zone = Arc::new(self.zone_of(&prefix)?);
+        let allocation = zone.allocation.clone();
+        let current = RECORDS.get(&*self.registry.store, identifier.key())?;
         self.guards.push(RECORDS.guard(identifier.key()));
         Ok(Target { identifier, condition, current, zone, allocation })
     }
 
-    fn authorise(&self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
+    /// Whether the actor may do it, and whether it can be done below the prefix now.
+    fn authorise(&mut self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
         let holder = of.holder();
-        Ok(self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?)
+        let authority = self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?;
+        self.expect_changeable(&of.zone, holder.as_ref())?;
+        Ok(authority)
     }
 
     /// Limits that only new identifiers must keep.

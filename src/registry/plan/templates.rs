@@ -210,6 +210,7 @@ impl Planning<'_> {
         let target = self.target_of_any_kind(identifier, condition)?;
         let holder = target.allocation.registrant.as_ref();
         let authority = self.actor.authorise_right(Right::Templates, holder)?;
+        self.expect_changeable(&target.zone, holder)?;
         let head = self.head(identifier.key())?;
         check_condition(identifier, condition, head.as_ref().map(|head| head.version))?;
         let (record, zone, allocation) = (target.current, target.zone, target.allocation);
