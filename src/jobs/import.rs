@@ -89,8 +89,8 @@ enum Judgement {
     Cut,
     /// It is too early for it.
     Wait(Duration),
-    /// The node is at fault.
-    Halt(String),
+    /// The turn ends: the authority is gone, or the node is at fault.
+    Stop(Stop),
 }
 
 /// One turn of an import.
@@ -289,7 +289,7 @@ impl<'a> Import<'a> {
                     wait = Some(time);
                     break;
                 }
-                Judgement::Halt(reason) => return Err(Stop::Halt(reason)),
+                Judgement::Stop(stop) => return Err(stop),
             }
             fold.progress.place = Some(row.after);
             fold.rows.push(row);
@@ -332,7 +332,8 @@ impl<'a> Import<'a> {
                 Judgement::Wait(Duration::from_millis(retry_after_ms))
             }
             Err(RegistryError::Busy) => Judgement::Wait(LONGEST_WAIT),
-            Err(error) if is_of_node(&error) => Judgement::Halt(error.to_string()),
+            Err(RegistryError::Ended) => Judgement::Stop(Stop::Pause(ended(self.job))),
+            Err(error) if is_of_node(&error) => Judgement::Stop(Stop::Halt(error.to_string())),
             Err(error) if depends_on_others(&error) && !bundle.is_empty() => Judgement::Cut,
             Err(error) => Judgement::Refused(faults(&error)),
         }
@@ -346,6 +347,7 @@ impl<'a> Import<'a> {
             Step::Planned(request, Ok(Plan::Done(_))) => {
                 request.key().is_some_and(|key| self.stale.touch_record(key))
             }
+            Step::Planned(_, Err(RegistryError::TooFast { .. } | RegistryError::Busy)) => true,
             Step::Planned(_, Err(error)) => !self.stale.is_empty() && depends_on_others(error),
             Step::Raw(_) | Step::Fault(_) => false,
         }
@@ -464,14 +466,16 @@ fn is_minted(row: &Row) -> bool {
 fn renew(office: &Office, job: &Job) -> Result<Actor, Stop> {
     let now_ms = office.parts.clock.now_ms();
     let actor = office.parts.access.renew(job.token, now_ms)?;
-    actor.ok_or_else(|| {
-        let account = &job.account;
-        let detail = format!(
-            "the token with which {account} began the job has ended, or the account is disabled: \
-             resume it with another"
-        );
-        Stop::Pause(detail)
-    })
+    actor.ok_or_else(|| Stop::Pause(ended(job)))
+}
+
+/// Why a job cannot go on by itself.
+fn ended(job: &Job) -> String {
+    let account = &job.account;
+    format!(
+        "the token with which {account} began the job has ended, or the account is disabled: \
+         resume it with another"
+    )
 }
 
 /// What the table's columns mean: as mapped; template and prefix of the task stand in where the

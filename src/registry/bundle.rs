@@ -5,19 +5,21 @@
 //! a change that read what another one in the bundle writes does not fit in, and is planned again
 //! when that one is written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::submit::{Change, CountChange, Effect, RowChange};
 use crate::access::TOKENS;
 use crate::identifier::{CanonicalKey, Prefix};
-use crate::store::{ColumnId, Guard, RECORDS, identifier_counter};
+use crate::store::{ColumnId, Guard, RECORDS, ReadPoint, identifier_counter};
 
 /// Changes that are written together or not at all.
 #[derive(Default)]
 pub struct Bundle {
     whole: Option<Change>,
     members: usize,
-    guards: HashSet<Guard>,
+    bytes: usize,
+    /// Rows that were read, and since when each must not have changed.
+    guards: HashMap<Guard, ReadPoint>,
     writes: Writes,
 }
 
@@ -38,7 +40,7 @@ impl Bundle {
 
     /// Roughly how many bytes it writes.
     pub fn bytes(&self) -> usize {
-        self.whole.as_ref().map_or(0, Change::bytes)
+        self.bytes
     }
 
     /// The rows it writes.
@@ -54,14 +56,22 @@ impl Bundle {
         }
         self.writes.0.extend(written(&change));
         self.members += 1;
+        self.bytes += change.bytes();
+        let mut change = change;
+        for guard in std::mem::take(&mut change.guards) {
+            let since = self.guards.entry(guard).or_insert(change.read_at);
+            *since = change.read_at.min(*since);
+        }
         let Some(whole) = &mut self.whole else {
-            self.guards.extend(change.guards.iter().cloned());
             self.whole = Some(change);
             return true;
         };
-        let new_guards = |guard: &Guard| self.guards.insert(guard.clone());
-        whole.read_at = whole.read_at.min(change.read_at);
-        whole.guards.extend(change.guards.into_iter().filter(new_guards));
+        whole.authorised_at = whole.authorised_at.min(change.authorised_at);
+        for guard in change.authority {
+            if !whole.authority.contains(&guard) {
+                whole.authority.push(guard);
+            }
+        }
         whole.effects.extend(change.effects);
         whole.rows.extend(change.rows);
         change.counts.into_iter().for_each(|count| add_count(&mut whole.counts, count));
@@ -71,6 +81,12 @@ impl Bundle {
     /// The one change, with a row of the jobs column in it; none when the bundle is empty.
     pub fn seal(self, key: Vec<u8>, row: Vec<u8>) -> Option<(Change, Writes)> {
         let mut whole = self.whole?;
+        // What was planned again later must not be held against an earlier moment.
+        let mut groups: BTreeMap<ReadPoint, Vec<Guard>> = BTreeMap::new();
+        for (guard, since) in self.guards {
+            groups.entry(since).or_default().push(guard);
+        }
+        whole.more_guards = groups.into_iter().collect();
         whole.rows.push(RowChange { column: ColumnId::Jobs, key, row: Some(row) });
         Some((whole, self.writes))
     }

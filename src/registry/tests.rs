@@ -114,6 +114,7 @@ impl Registry {
             authority: Vec::new(),
             read_at: self.store.read_point(),
             guards: Vec::new(),
+            more_guards: Vec::new(),
             effects: vec![plan.put(crate::ledger::EntryKind::Grant, name, None, &account)],
             rows: Vec::new(),
             counts: Vec::new(),

@@ -147,6 +147,7 @@ impl Planning<'_> {
             authority: authority.guards().to_vec(),
             read_at: self.read_at,
             guards,
+            more_guards: Vec::new(),
             effects,
             rows: Vec::new(),
             counts: Vec::new(),
