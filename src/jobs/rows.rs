@@ -7,7 +7,7 @@ use super::{ImportTask, Office};
 use crate::access::Actor;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::record::{Draft, DraftBody, Form};
-use crate::registry::{Command, Condition, Plan, RegistryError, Request};
+use crate::registry::{Command, Condition, Outlook, Plan, RegistryError, Request};
 use crate::store::StoreError;
 use crate::tabular::{self, Place, RawContent, Registration, RowFault};
 use crate::template::Template;
@@ -56,26 +56,28 @@ impl Recipe<'_> {
     pub fn plan(&self, actor: &Actor, rows: &mut [Row]) {
         let now_ms = self.office.parts.clock.now_ms();
         self.templates.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let outlook = &Outlook::new(&self.office.parts.registry);
         let share = rows.len().div_ceil(PLANNERS).max(MIN_SHARE);
         std::thread::scope(|scope| {
             let mut shares = rows.chunks_mut(share);
             let own = shares.next();
             for others in shares {
-                scope.spawn(move || self.plan_share(actor, others, now_ms));
+                scope.spawn(move || self.plan_share(actor, others, now_ms, outlook));
             }
-            self.plan_share(actor, own.unwrap_or_default(), now_ms);
+            self.plan_share(actor, own.unwrap_or_default(), now_ms, outlook);
         });
         for row in rows {
-            self.plan_asked(actor, row, now_ms);
+            self.plan_asked(actor, row, now_ms, outlook);
         }
     }
 
     /// Plans one row as of now.
     pub fn plan_row(&self, actor: &Actor, row: &mut Row) {
-        self.plan_asked(actor, row, self.office.parts.clock.now_ms());
+        let outlook = Outlook::new(&self.office.parts.registry);
+        self.plan_asked(actor, row, self.office.parts.clock.now_ms(), &outlook);
     }
 
-    fn plan_share(&self, actor: &Actor, rows: &mut [Row], now_ms: u64) {
+    fn plan_share(&self, actor: &Actor, rows: &mut [Row], now_ms: u64, outlook: &Outlook) {
         for row in rows {
             row.step = match row.take_step() {
                 Step::Raw(content) => match self.request(content) {
@@ -85,16 +87,16 @@ impl Recipe<'_> {
                 other => other,
             };
             if !matches!(&row.step, Step::Asked(request) if is_mint(request)) {
-                self.plan_asked(actor, row, now_ms);
+                self.plan_asked(actor, row, now_ms, outlook);
             }
         }
     }
 
-    fn plan_asked(&self, actor: &Actor, row: &mut Row, now_ms: u64) {
+    fn plan_asked(&self, actor: &Actor, row: &mut Row, now_ms: u64, outlook: &Outlook) {
         let registry = &self.office.parts.registry;
         row.step = match row.take_step() {
             Step::Asked(request) => {
-                let plan = registry.plan(actor, &request, now_ms);
+                let plan = registry.plan_within(outlook, actor, &request, now_ms);
                 if let (true, Ok(Plan::Change(change))) = (self.task.dry_run, &plan) {
                     registry.give_back(change);
                 }

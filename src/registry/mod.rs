@@ -34,7 +34,7 @@ pub use command::{
     AccountCommand, Application, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
     RegistrantCommand, Request, TemplateCommand, TransferCommand, Wish,
 };
-pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
+pub use plan::{MIN_SECRET_OCTETS, Outlook, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
@@ -152,7 +152,18 @@ impl Registry {
         request: &Request,
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
-        plan::plan(self, actor, request, now_ms)
+        plan::plan(self, actor, request, now_ms, None)
+    }
+
+    /// As [`Registry::plan`], for one of many requests that share what was read for others.
+    pub fn plan_within(
+        &self,
+        outlook: &Outlook,
+        actor: &Actor,
+        request: &Request,
+        now_ms: u64,
+    ) -> Result<Plan, RegistryError> {
+        plan::plan(self, actor, request, now_ms, Some(outlook))
     }
 
     /// Takes the numbers back that were given out for a change that nobody submits.

@@ -7,6 +7,7 @@ mod batches;
 mod documents;
 mod grants;
 mod minting;
+mod outlook;
 mod prefixes;
 mod records;
 mod registrants;
@@ -28,6 +29,7 @@ use crate::store::{Guard, ReadPoint, StoredDocument, StoredRecord};
 use crate::template::TemplateHead;
 
 pub(super) use documents::DocumentPlan;
+pub use outlook::Outlook;
 pub use tokens::MIN_SECRET_OCTETS;
 pub(super) use tokens::{new_token, token_body};
 
@@ -79,6 +81,8 @@ pub(super) struct Planning<'a> {
     pub request: &'a Request,
     pub actor: &'a Actor,
     pub now_ms: u64,
+    /// What was read already for requests that are planned together.
+    outlook: Option<&'a Outlook>,
     read_at: ReadPoint,
     repetition: Option<Repetition>,
     /// Rows that were read and must not have changed.
@@ -92,8 +96,9 @@ pub(super) fn plan(
     actor: &Actor,
     request: &Request,
     now_ms: u64,
+    outlook: Option<&Outlook>,
 ) -> Result<Plan, RegistryError> {
-    let read_at = registry.store.read_point();
+    let read_at = outlook.map_or_else(|| registry.store.read_point(), Outlook::read_at);
     let is_batch = matches!(request.command, Command::Batch(_));
     let repeated = |key| Repetition::new(actor.account(), key, is_batch, now_ms);
     let repetition = request.idempotency.as_ref().map(repeated);
@@ -109,7 +114,7 @@ pub(super) fn plan(
     };
     let actor = renewed.as_ref().unwrap_or(actor);
     let mut planning =
-        Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
+        Planning { registry, request, actor, now_ms, outlook, read_at, repetition, guards, heads };
     planning.refuse_inactive_actor()?;
     match &request.command {
         Command::Put { .. }
