@@ -5,7 +5,6 @@ use axum::http::{HeaderName, Method};
 use ring::digest::{Context, SHA256};
 
 use super::problem::{self, Problem};
-use crate::identifier::CanonicalKey;
 use crate::record::View;
 use crate::registry::{Condition, IdempotencyKey};
 
@@ -69,7 +68,9 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|field| field.to_str().ok());
     let since = since.and_then(|text| httpdate::parse_http_date(text).ok());
-    since.is_some_and(|since| {
+    // What grants show may change while the record stays as it is.
+    let dated = since.filter(|_| view.kind.follows_the_record());
+    dated.is_some_and(|since| {
         let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         view.record.modified_ms / 1_000 <= since.as_secs()
     })
@@ -79,37 +80,34 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
 pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    check_reason(decoded.unwrap_or_else(|_| "\u{0}".into()).into_owned())
-}
-
-/// A reason, from a header or a body, if it is one.
-pub(super) fn check_reason(reason: String) -> Result<String, Problem> {
-    if reason.len() > REASON_OCTETS || reason.chars().any(char::is_control) {
+    let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
+    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
-             {REASON_OCTETS} octets; so must a reason in the body, as it is"
+             {REASON_OCTETS} octets"
         );
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(reason)
+    Ok(decoded.into_owned())
 }
 
-/// As [`reason`], unless the body names one.
-pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
-    let Some(named) = named else { return reason(headers) };
-    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
-        let detail = format!(
-            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
-        );
+/// Why the change is made: as the header says, or else the body.
+pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<String, Problem> {
+    let text = reason(headers)?;
+    let Some(told) = body.filter(|_| text.is_empty()) else { return Ok(text) };
+    if told.len() > REASON_OCTETS || told.chars().any(char::is_control) {
+        let detail =
+            format!("reason must be at most {REASON_OCTETS} octets without control characters");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(named)
+    Ok(told)
 }
 
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,
-    pub(super) key: &'a CanonicalKey,
+    /// What it is about: the key of an identifier, or the name of a collection.
+    pub(super) subject: &'a [u8],
     pub(super) condition: Condition,
     pub(super) reason: &'a str,
     pub(super) body: &'a [u8],
@@ -135,7 +133,7 @@ impl Fingerprint<'_> {
         let condition = format!("{:?}", self.condition);
         let parts = [
             self.method.as_str().as_bytes(),
-            self.key.as_bytes(),
+            self.subject,
             condition.as_bytes(),
             self.reason.as_bytes(),
             self.body,
@@ -213,7 +211,8 @@ mod tests {
     fn idempotency_keys_are_bound_to_the_whole_request() {
         let identifier = Identifier::literal("88.118/x").unwrap();
         let digest = |method: &Method, condition, reason: &str, body: &[u8]| {
-            Fingerprint { method, key: identifier.key(), condition, reason, body }.digest()
+            Fingerprint { method, subject: identifier.key().as_bytes(), condition, reason, body }
+                .digest()
         };
         let first = digest(&Method::PUT, Condition::Always, "", b"ab");
         assert_eq!(first, digest(&Method::PUT, Condition::Always, "", b"ab"));
@@ -228,7 +227,7 @@ mod tests {
         let read = |key: &str| {
             let fingerprint = Fingerprint {
                 method: &Method::PUT,
-                key: identifier.key(),
+                subject: identifier.key().as_bytes(),
                 condition: Condition::Always,
                 reason: "",
                 body: b"",

@@ -39,7 +39,7 @@ pub(in crate::http) enum NewJobBody {
         dry_run: bool,
         /// Why; kept in the history of every record.
         #[serde(default)]
-        #[schema(max_length = 500)]
+        #[schema(max_length = 1024)]
         reason: Option<String>,
     },
     /// Write records to a file.
@@ -63,7 +63,7 @@ pub(in crate::http) enum NewJobBody {
         status: Option<Status>,
         /// Why.
         #[serde(default)]
-        #[schema(max_length = 500)]
+        #[schema(max_length = 1024)]
         reason: Option<String>,
     },
 }

@@ -69,10 +69,7 @@ pub(super) async fn create_job(
     let body = body::read(&app, body, JOB_BYTES).await?;
     let body: NewJobBody = body::parse(&body)?;
     let (task, reason) = body.task();
-    let reason = match reason {
-        Some(reason) => conditions::check_reason(reason)?,
-        None => conditions::reason(&head.headers)?,
-    };
+    let reason = conditions::reason_or(&head.headers, reason)?;
     app.refuse_unless_writing()?;
     let jobs = Arc::clone(&app.jobs);
     let create = move || {
