@@ -15,7 +15,7 @@ use super::problem::KINDS;
     tags(
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "resolution", description = "Where identifiers lead"),
-        (name = "administration", description = "Tokens and backups"),
+        (name = "administration", description = "Accounts, sessions, tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
     components(schemas(super::imports::SummaryDocument)),
@@ -29,7 +29,7 @@ pub(super) fn head() -> OpenApi {
     document.info.description = Some(description());
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A token of this node: `npt_` and 43 characters"))
+        .description(Some("A token or session of this node: `npt_` or `nps_` and 43 characters"))
         .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(token));
