@@ -147,5 +147,5 @@ fn token_effect(
         "",
         &token_body(&token),
     );
-    Ok(Effect::Token { digest, token, entry })
+    Ok(Effect::Token { digest, token, entry: Box::new(entry) })
 }
