@@ -1,6 +1,7 @@
 //! Who may do what: tokens from their making to their end.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value as Json, json};
 
@@ -16,6 +17,8 @@ fn make_token(node: &Node, arguments: &[&str]) -> Json {
     let all = [&["token", "create", "--json"], arguments].concat();
     serde_json::from_str(&text(&mut nameplate(node, &all))).expect("JSON")
 }
+
+const PASSWORD: &str = "correct horse battery";
 
 const BODY: &str = r#"{"attributes":{"a":"b"}}"#;
 
@@ -45,6 +48,51 @@ fn writing_needs_a_token_with_the_right_scope() {
     let id = token["id"].as_str().expect("an id");
     text(&mut nameplate(&node, &["token", "revoke", id]));
     as_holder(&node, secret, "PUT", &at("88.118.8/y"), BODY).problem(401);
+}
+
+/// A command with a line on its standard input.
+fn with_line(command: &mut Command, line: &str) -> String {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    writeln!(input, "{line}").expect("written");
+    drop(input);
+    let output = child.wait_with_output().expect("ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn people_log_in_on_the_command_line() {
+    let node = Node::fresh();
+    let create = ["account", "create", "zhang.wei", "--role", "operator", "--password"];
+    with_line(&mut nameplate(&node, &create), PASSWORD);
+    let secret = with_line(&mut nameplate(&node, &["login", "zhang.wei"]), PASSWORD);
+    let put = as_holder(&node, &secret, "PUT", "/api/v1/identifiers/88.118%2Fx", BODY);
+    assert_eq!(put.expect(201)["registrant"], "zhang.wei");
+    let list = text(&mut nameplate(&node, &["account", "list"]));
+    assert!(
+        list.contains("zhang.wei: operator") && list.contains("admin: platform-admin"),
+        "{list}"
+    );
+    let shown =
+        text(nameplate(&node, &["account", "show", "zhang.wei"]).env("NAMEPLATE_TOKEN", &secret));
+    assert!(shown.contains("operator"), "{shown}");
+    text(nameplate(&node, &["logout"]).env("NAMEPLATE_TOKEN", &secret));
+    as_holder(&node, &secret, "GET", "/api/v1/tokens", "").problem(401);
+    let data = node.data();
+    let (launch, status) = node.terminate();
+    assert!(
+        status.success() && !launch.log().contains(PASSWORD) && !launch.log().contains(&secret)
+    );
+    for secret in [PASSWORD, secret.as_str()] {
+        let found = Command::new("grep").args(["-rlaF", "--", secret]).arg(&data).output();
+        assert_eq!(String::from_utf8_lossy(&found.expect("grep runs").stdout), "", "in a file");
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Password {
         {
             return Err(PasswordError::Account);
         }
-        if is_common(&folded) {
+        if is_guessable(&folded) {
             return Err(PasswordError::Common);
         }
         Ok(Self(text.to_owned()))
@@ -71,7 +71,7 @@ pub(super) fn check(text: &str, kept: Option<&str>) -> Checked {
 }
 
 /// Whether it is made of the commonest words, digits and signs.
-fn is_common(folded: &str) -> bool {
+fn is_guessable(folded: &str) -> bool {
     let mut words: Vec<&str> = COMMON.split_whitespace().collect();
     words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
     let rest = words.into_iter().fold(folded.to_owned(), |rest, word| rest.replace(word, ""));

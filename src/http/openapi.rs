@@ -25,6 +25,7 @@ use super::problem::KINDS;
         (name = "grants", description = "Who sees and edits what is not everybody's"),
         (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Tokens and backups"),
+        (name = "administration", description = "Accounts, sessions, tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
     components(schemas(super::imports::SummaryDocument, super::batches::items::ItemBody)),
@@ -38,7 +39,7 @@ pub(super) fn head() -> OpenApi {
     document.info.description = Some(description());
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A token of this node: `npt_` and 43 characters"))
+        .description(Some("A token or session of this node: `npt_` or `nps_` and 43 characters"))
         .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(token));

@@ -28,8 +28,8 @@ pub struct Seed {
     pub token: NewToken,
 }
 
-/// Gives a new store its first log, prefixes, account and token, in one transaction; false when it has a
-/// ledger already, in which case nothing happens.
+/// Gives a new store its first log, prefixes, account and token, in one transaction; false when it
+/// has a ledger already, in which case nothing happens.
 pub fn seed(
     store: &dyn Store,
     keys: &Arc<NodeKeys>,
@@ -147,5 +147,5 @@ fn token_effect(
         "",
         &token_body(&token),
     );
-    Ok(Effect::Token { digest, token, entry })
+    Ok(Effect::Token { digest, token, entry: Box::new(entry) })
 }

@@ -38,7 +38,7 @@ pub(super) enum Effect {
     /// A record gets a new version.
     Record(Box<RecordChange>),
     /// A token is made or revoked.
-    Token { digest: TokenDigest, token: Token, entry: BodyEntry },
+    Token { digest: TokenDigest, token: Token, entry: Box<BodyEntry> },
     /// A document or a prefix gets a new version.
     Document(Box<DocumentChange>),
     /// Nothing but the outcome of an idempotent request is written.

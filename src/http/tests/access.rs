@@ -135,7 +135,9 @@ async fn nobody_reaches_above_themselves() {
     node.account("rival", "operator", Some("other")).await;
     node.account("second", "platform-administrator", None).await;
     let boss = node.log_in("boss").await;
-    let account = |name: &str, role: &str, registrant: Option<&str>| json!({"name": name, "role": role, "registrant": registrant});
+    let account = |name: &str, role: &str, registrant: Option<&str>| -> Json {
+        json!({"name": name, "role": role, "registrant": registrant})
+    };
     let (make, tokens) = ("POST /api/v1/accounts", "POST /api/v1/tokens");
     for (line, body, status) in [
         (make, account("x", "operator", Some("acme")), 201),

@@ -1,8 +1,8 @@
 //! Planning: accounts, their passwords and sessions.
 //!
 //! Nobody makes or changes what is above them ([`Actor::keeps`](crate::access::Actor::keeps)),
-//! nobody changes their own role, and the last platform administrator stays. Sessions are no changes
-//! of the registry: their rows come and go without ledger entries.
+//! nobody changes their own role, and the last platform administrator stays. Sessions are no
+//! changes of the registry: their rows come and go without ledger entries.
 
 use std::ops::ControlFlow;
 

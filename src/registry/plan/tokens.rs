@@ -83,7 +83,7 @@ impl Planning<'_> {
             &self.request.reason,
             &token_body(&token),
         );
-        Effect::Token { digest, token, entry }
+        Effect::Token { digest, token, entry: Box::new(entry) }
     }
 }
 
