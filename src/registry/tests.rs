@@ -1,6 +1,7 @@
 //! The registry over a store in memory.
 
 mod allocation;
+mod between;
 mod grants;
 mod transfers;
 
@@ -27,7 +28,10 @@ const NOW_MS: u64 = 1_767_225_600_000;
 const ADMIN_SECRET: &str = "a secret of the administrator";
 
 fn fixture() -> Fixture {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    fixture_over(Arc::new(MemoryStore::default()))
+}
+
+fn fixture_over(store: Arc<dyn Store>) -> Fixture {
     let keys = Arc::new(NodeKeys::from_seeds(&[1; 32], [2; 32]));
     let first = Seed {
         origin: "node.example".into(),

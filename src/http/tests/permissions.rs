@@ -316,6 +316,16 @@ async fn what_was_shown_is_never_taken_for_what_is_shown() {
         let tag = world.ask("anonymous", path, &[], None).await.header("etag").to_owned();
         assert_eq!(tag, plain.header("etag"));
     }
+    // The public path lets others keep what follows from the record alone.
+    let follow = async || {
+        let json = ("accept", "application/json");
+        let reply = world.ask("anonymous", "GET /88.118.1/X", &[json], None).await;
+        reply.header("cache-control").to_owned()
+    };
+    assert!(follow().await.starts_with("public, max-age="));
+    let id = world.give(&everyone).await;
+    assert_eq!(follow().await, "no-cache");
+    world.revoke(&id).await;
     // Askers in turn, on one remembered record.
     let id = world.give(&body(json!({"identifier": X}), &("beta", &["cost"], "view"))).await;
     for _ in 0..3 {
