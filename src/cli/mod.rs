@@ -1,18 +1,23 @@
 //! What a person types: `nameplate` and its commands, one file each.
 //!
 //! Commands print what they found to standard output, for people or with `--json` for programs,
-//! and what is wrong to standard error. Secrets are never printed, but for a token that was just
-//! made.
+//! and what is wrong to standard error. Secrets are never printed, but for a token or session
+//! that was just made.
 
+mod account;
 mod backup;
+mod batch;
 mod body;
 mod check;
 mod config;
 mod export;
 mod grant;
 mod group;
+mod history;
 pub mod import;
 mod init;
+mod login;
+mod mint;
 mod name;
 mod output;
 mod register;
@@ -20,7 +25,9 @@ mod remote;
 mod resolve;
 mod restore;
 mod retire;
+mod secret;
 mod serve;
+mod template;
 mod token;
 mod update;
 
@@ -48,13 +55,20 @@ enum Command {
     Name(name::NameForms),
     Register(register::Register),
     Resolve(resolve::Resolve),
+    Mint(mint::Mint),
+    Batch(batch::Batch),
+    History(history::History),
     Update(update::Update),
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Template(template::TemplateCommand),
     Token(token::TokenCommand),
     Grant(grant::GrantCommand),
     Group(group::GroupCommand),
+    Account(account::AccountCommand),
+    Login(login::Login),
+    Logout(login::Logout),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -88,6 +102,10 @@ impl Command {
             Command::Name(command) => command.run(output),
             Command::Register(command) => command.run(output),
             Command::Resolve(command) => command.run(output),
+            Command::Mint(command) => command.run(output),
+            Command::Batch(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::Template(command) => command.run(output),
             Command::Update(command) => command.run(output),
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
@@ -95,6 +113,9 @@ impl Command {
             Command::Token(command) => command.run(output),
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Login(command) => command.run(output),
+            Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

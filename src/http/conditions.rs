@@ -5,7 +5,6 @@ use axum::http::{HeaderName, Method};
 use ring::digest::{Context, SHA256};
 
 use super::problem::{self, Problem};
-use crate::identifier::CanonicalKey;
 use crate::record::View;
 use crate::registry::{Condition, IdempotencyKey};
 
@@ -92,22 +91,23 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// As [`reason`], unless the body names one.
-pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
-    let Some(named) = named else { return reason(headers) };
-    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
-        let detail = format!(
-            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
-        );
+/// Why the change is made: as the header says, or else the body.
+pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<String, Problem> {
+    let text = reason(headers)?;
+    let Some(told) = body.filter(|_| text.is_empty()) else { return Ok(text) };
+    if told.len() > REASON_OCTETS || told.chars().any(char::is_control) {
+        let detail =
+            format!("reason must be at most {REASON_OCTETS} octets without control characters");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(named)
+    Ok(told)
 }
 
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,
-    pub(super) key: &'a CanonicalKey,
+    /// What it is about: the key of an identifier, or the name of a collection.
+    pub(super) subject: &'a [u8],
     pub(super) condition: Condition,
     pub(super) reason: &'a str,
     pub(super) body: &'a [u8],
@@ -133,7 +133,7 @@ impl Fingerprint<'_> {
         let condition = format!("{:?}", self.condition);
         let parts = [
             self.method.as_str().as_bytes(),
-            self.key.as_bytes(),
+            self.subject,
             condition.as_bytes(),
             self.reason.as_bytes(),
             self.body,
@@ -211,7 +211,8 @@ mod tests {
     fn idempotency_keys_are_bound_to_the_whole_request() {
         let identifier = Identifier::literal("88.118/x").unwrap();
         let digest = |method: &Method, condition, reason: &str, body: &[u8]| {
-            Fingerprint { method, key: identifier.key(), condition, reason, body }.digest()
+            Fingerprint { method, subject: identifier.key().as_bytes(), condition, reason, body }
+                .digest()
         };
         let first = digest(&Method::PUT, Condition::Always, "", b"ab");
         assert_eq!(first, digest(&Method::PUT, Condition::Always, "", b"ab"));
@@ -226,7 +227,7 @@ mod tests {
         let read = |key: &str| {
             let fingerprint = Fingerprint {
                 method: &Method::PUT,
-                key: identifier.key(),
+                subject: identifier.key().as_bytes(),
                 condition: Condition::Always,
                 reason: "",
                 body: b"",

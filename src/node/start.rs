@@ -1,7 +1,7 @@
 //! Starting a node.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use ring::rand::SystemRandom;
 
 use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
-use crate::access::{Access, Actions, Actor, NewToken, Right, fresh_secret};
+use crate::access::{Access, Actions, Actor, NewToken, Right, SessionTimes, fresh_secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns;
@@ -45,6 +45,7 @@ pub async fn start(
     };
     let resolver = Arc::new(Resolver::open(Arc::clone(&store), config.answer_cache_bytes)?);
     warn_of_ignored_prefixes(config, &resolver);
+    let access = Arc::new(Access::new(Arc::clone(&store)));
     let registry = Arc::new(Registry::open(
         Arc::clone(&store),
         Arc::clone(&resolver),
@@ -52,12 +53,13 @@ pub async fn start(
         clock.clone(),
         registry::Settings {
             identifier_octets: config.identifier_max_octets,
+            uses: Arc::clone(access.uses()),
             ..Default::default()
         },
     )?);
     let (pool, pool_threads) = Pool::start(config.effective_pool_threads(), config.pool_queue)?;
     let draining = Arc::new(AtomicBool::new(false));
-    let core = Core { store, resolver, registry, pool, clock, draining, render_metrics };
+    let core = Core { store, access, resolver, registry, pool, clock, draining, render_metrics };
 
     let mut addresses = Addresses::default();
     let dns = core.start_dns(config, &mut addresses)?;
@@ -79,6 +81,7 @@ pub async fn start(
 /// What the edges are built on.
 struct Core {
     store: Arc<dyn Store>,
+    access: Arc<Access>,
     resolver: Arc<Resolver>,
     registry: Arc<Registry>,
     pool: Pool,
@@ -221,7 +224,7 @@ impl Core {
         Ok(http::App {
             resolver: Arc::clone(&self.resolver),
             registry: Arc::clone(&self.registry),
-            access: Arc::new(Access::new(Arc::clone(&self.store))),
+            access: Arc::clone(&self.access),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics(),
@@ -254,6 +257,13 @@ fn http_settings(config: &Config) -> http::Settings {
         request_timeout: Duration::from_secs(config.http_request_timeout_seconds),
         registration_bytes: config.http_body_bytes,
         import_line_bytes: config.http_body_bytes,
+        address_rate: config.http_address_rate,
+        account_rate: config.http_account_rate,
+        proxies: config.http_proxy.iter().map(IpAddr::to_canonical).collect(),
+        session_times: SessionTimes {
+            lifetime_ms: config.session_seconds * 1_000,
+            idle_ms: config.session_idle_seconds * 1_000,
+        },
         public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
         ..Default::default()
     }

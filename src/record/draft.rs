@@ -9,16 +9,41 @@ use super::attribute::check_name;
 use super::json::ReferenceDocument;
 use super::{
     ATTRIBUTES_FROM, Attribute, AttributeError, DataForm, Form, MAX_RECORD_BYTES, MAX_VALUE_BYTES,
-    MAX_VALUES, Permissions, Record, Reference, Ttl, Value,
+    MAX_VALUES, Permissions, Record, Reference, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX, Ttl, Value,
 };
+use crate::identifier::Identifier;
 
 /// What a record is to hold; replaces all values of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
+    /// The template it is made by.
+    pub template: TemplateChoice,
     /// Values that are no attributes.
     pub values: Vec<DraftValue>,
     /// Attributes by name.
     pub attributes: BTreeMap<String, Attribute>,
+}
+
+/// The template that a record is to be made by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateChoice {
+    /// The template; none for the one that the record has, if it has one.
+    pub template: Option<Identifier>,
+    /// Its version; none for the published one.
+    pub version: Option<u64>,
+}
+
+/// An attribute at the index that its template gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedAttribute {
+    /// Index of the value.
+    pub index: u32,
+    /// Name, which is the value's type.
+    pub name: String,
+    /// Content.
+    pub attribute: Attribute,
+    /// Who may read and write it.
+    pub permissions: Permissions,
 }
 
 /// A value that may leave its index to the node.
@@ -42,6 +67,8 @@ pub struct DraftValue {
 /// name; nothing else is touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
+    /// The template or version that the record is to go over to.
+    pub template: TemplateChoice,
     /// Values to set.
     pub values: Vec<DraftValue>,
     /// Indexes to remove.
@@ -58,10 +85,14 @@ impl Draft {
 
     /// Checks a deserialised body.
     pub fn from_body(body: DraftBody) -> Result<Self, DraftError> {
-        if body.values.is_none() && body.attributes.is_none() {
+        if body.values.is_none() && body.attributes.is_none() && body.template.is_none() {
             return Err(DraftError::Empty);
         }
-        let mut draft = Draft::default();
+        let template = TemplateChoice::read(body.template, body.template_version)?;
+        if template.template.is_none() && template.version.is_some() {
+            return Err(DraftError::VersionOfNothing);
+        }
+        let mut draft = Draft { template, ..Draft::default() };
         for (position, value) in body.values.unwrap_or_default().into_iter().enumerate() {
             draft.values.push(value.check(position)?);
         }
@@ -86,16 +117,45 @@ impl Draft {
         }
         assembly.finish()
     }
+
+    /// As [`Draft::into_values`], with the attributes as a version of a template places them; the
+    /// draft's own are left out.
+    pub fn into_templated(
+        self,
+        template: (&str, u64),
+        attributes: impl Iterator<Item = PlacedAttribute>,
+        current: Option<&Record>,
+        now_ms: u64,
+    ) -> Result<Vec<Value>, DraftError> {
+        let mut assembly = Assembly::new(current, now_ms);
+        assembly.add_values(self.values)?;
+        assembly.add_template(template, attributes);
+        assembly.finish()
+    }
+}
+
+impl TemplateChoice {
+    fn read(template: Option<String>, version: Option<u64>) -> Result<Self, DraftError> {
+        let template = template.map(|text| Identifier::parse(&text)).transpose();
+        let template = template.map_err(|error| DraftError::Template(error.to_string()))?;
+        Ok(Self { template, version })
+    }
 }
 
 impl Patch {
     /// Parses the JSON body of a PATCH.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DraftError> {
-        let body: DraftBody = serde_json::from_slice(bytes).map_err(DraftError::json)?;
-        if body.values.is_none() && body.attributes.is_none() {
+        Self::from_body(serde_json::from_slice(bytes).map_err(DraftError::json)?)
+    }
+
+    /// Checks a deserialised body.
+    pub fn from_body(body: DraftBody) -> Result<Self, DraftError> {
+        let template = TemplateChoice::read(body.template, body.template_version)?;
+        let nothing = template == TemplateChoice::default();
+        if body.values.is_none() && body.attributes.is_none() && nothing {
             return Err(DraftError::Empty);
         }
-        let mut patch = Patch::default();
+        let mut patch = Patch { template, ..Patch::default() };
         for (position, value) in body.values.unwrap_or_default().into_iter().enumerate() {
             match (value.index, &value.data) {
                 (Some(index), None) => patch.remove.push(index),
@@ -112,17 +172,9 @@ impl Patch {
     /// The values of `current` with the changes made.
     pub fn into_values(self, current: &Record, now_ms: u64) -> Result<Vec<Value>, DraftError> {
         let mut assembly = Assembly::new(Some(current), now_ms);
-        let replaced: Vec<u32> = self.values.iter().filter_map(|value| value.index).collect();
-        assembly.values = current
-            .values
-            .iter()
-            .filter(|value| {
-                let renamed = value.is_attribute() && self.attributes.contains_key(&value.kind);
-                let touched = replaced.contains(&value.index) || self.remove.contains(&value.index);
-                !renamed && !touched
-            })
-            .cloned()
-            .collect();
+        let set =
+            |value: &&Value| !value.is_attribute() || !self.attributes.contains_key(&value.kind);
+        assembly.values = self.untouched(current).filter(set).cloned().collect();
         assembly.add_values(self.values)?;
         for (name, attribute) in self.attributes {
             if let Some(attribute) = attribute {
@@ -130,6 +182,43 @@ impl Patch {
             }
         }
         assembly.finish()
+    }
+
+    /// The attributes of `current` with the changes made.
+    pub fn merged_attributes(&self, current: &Record) -> BTreeMap<String, Attribute> {
+        let mut merged = current.attribute_map();
+        for (name, wanted) in &self.attributes {
+            match wanted {
+                Some(attribute) => merged.insert(name.clone(), attribute.clone()),
+                None => merged.remove(name),
+            };
+        }
+        merged
+    }
+
+    /// As [`Patch::into_values`], with all attributes as a version of a template places them.
+    pub fn into_templated(
+        self,
+        template: (&str, u64),
+        attributes: impl Iterator<Item = PlacedAttribute>,
+        current: &Record,
+        now_ms: u64,
+    ) -> Result<Vec<Value>, DraftError> {
+        let mut assembly = Assembly::new(Some(current), now_ms);
+        let kept =
+            |value: &&Value| !value.is_attribute() && !RESERVED_INDEXES.contains(&value.index);
+        assembly.values = self.untouched(current).filter(kept).cloned().collect();
+        assembly.add_values(self.values)?;
+        assembly.add_template(template, attributes);
+        assembly.finish()
+    }
+
+    /// The values of `current` that the patch neither replaces nor removes by their index.
+    fn untouched<'a>(&'a self, current: &'a Record) -> impl Iterator<Item = &'a Value> {
+        let replaced: Vec<u32> = self.values.iter().filter_map(|value| value.index).collect();
+        current.values.iter().filter(move |value| {
+            !replaced.contains(&value.index) && !self.remove.contains(&value.index)
+        })
     }
 }
 
@@ -212,6 +301,37 @@ impl<'a> Assembly<'a> {
         });
     }
 
+    fn add_template(
+        &mut self,
+        (template, version): (&str, u64),
+        attributes: impl Iterator<Item = PlacedAttribute>,
+    ) {
+        let text = |name: &str, text: String, form| (name.to_owned(), Attribute { form, text });
+        let head = [
+            (TEMPLATE_INDEX, text("TEMPLATE", template.to_owned(), Form::Text)),
+            (TEMPLATE_VERSION_INDEX, text("TEMPLATE_VERSION", version.to_string(), Form::Text)),
+        ];
+        let permissions = Permissions::DEFAULT;
+        let head = head.into_iter().map(|(index, (name, attribute))| PlacedAttribute {
+            index,
+            name,
+            attribute,
+            permissions,
+        });
+        for PlacedAttribute { index, name, attribute, permissions } in head.chain(attributes) {
+            self.values.push(Value {
+                index,
+                kind: name,
+                data: attribute.text.into_bytes(),
+                form: attribute.form,
+                ttl: Ttl::DEFAULT,
+                permissions,
+                timestamp: self.now_seconds,
+                references: Vec::new(),
+            });
+        }
+    }
+
     fn finish(mut self) -> Result<Vec<Value>, DraftError> {
         self.values.sort_by_key(|value| value.index);
         if self.values.len() > MAX_VALUES {
@@ -246,6 +366,14 @@ pub struct DraftBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     pub attributes: Option<BTreeMap<String, Json>>,
+    /// Identifier of the template that the attributes follow; none leaves them free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "88.118.8/template/product")]
+    pub template: Option<String>,
+    /// Version of the template; the published one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub template_version: Option<u64>,
 }
 
 /// One value of a registration as JSON has it.
@@ -290,6 +418,9 @@ impl DraftValueBody {
                 "type {:?} is no type: 1 to 255 octets without white space, such as \"URL\"",
                 self.kind
             )));
+        }
+        if self.kind.eq_ignore_ascii_case(TEMPLATE_DEFINITION) {
+            return Err(fault(format!("type {TEMPLATE_DEFINITION} is for templates alone")));
         }
         let data = self.data.ok_or_else(|| fault("\"data\" is missing".into()))?;
         let data = data.into_bytes().map_err(fault)?;
@@ -354,6 +485,12 @@ pub enum DraftError {
     /// Neither member is there.
     #[error("the body needs \"values\" or \"attributes\", or both")]
     Empty,
+    /// The template is no identifier.
+    #[error("template: {0}")]
+    Template(String),
+    /// A template's version without a template.
+    #[error("template_version: name the template too")]
+    VersionOfNothing,
     /// A value is at fault.
     #[error("values[{position}]: {reason}")]
     Value {
@@ -388,7 +525,10 @@ impl DraftError {
 }
 
 /// Indexes kept for the template of a record.
-const RESERVED_INDEXES: [u32; 2] = [1_000, 1_001];
+const RESERVED_INDEXES: [u32; 2] = [TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX];
+
+/// Type of the value that holds a template's definition, at the template's own identifier.
+pub const TEMPLATE_DEFINITION: &str = "TEMPLATE_DEFINITION";
 
 /// URL schemes that a `URL` value may have.
 const URL_SCHEMES: [&str; 4] = ["http", "https", "urn", "did"];

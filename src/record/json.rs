@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Attribute, DataForm, Permissions, Reference, Status, Ttl, Value, View};
+use super::{
+    Attribute, DataForm, Permissions, Reference, Status, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX,
+    Ttl, Value, View,
+};
 
 /// A record as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -27,6 +30,12 @@ pub struct RecordDocument {
     pub modified: String,
     /// Position of this version in the node's ledger.
     pub ledger_index: u64,
+    /// Identifier of the template that the attributes follow; left out without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Version of that template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_version: Option<u64>,
     /// Values that are no attributes.
     pub values: Vec<ValueDocument>,
     /// Typed attributes by name.
@@ -38,6 +47,10 @@ impl RecordDocument {
     /// The record as the view shows it.
     pub fn new(view: &View<'_>, ledger_index: u64) -> Self {
         let record = view.record;
+        let template = record.template();
+        let of_template = |value: &&Value| {
+            template.is_some() && matches!(value.index, TEMPLATE_INDEX | TEMPLATE_VERSION_INDEX)
+        };
         Self {
             identifier: record.identifier.spelling().to_owned(),
             status: record.status,
@@ -46,9 +59,11 @@ impl RecordDocument {
             created: timestamp(record.created_ms),
             modified: timestamp(record.modified_ms),
             ledger_index,
+            template: template.map(|(template, _)| template.to_owned()),
+            template_version: template.map(|(_, version)| version),
             values: view
                 .values()
-                .filter(|value| !value.is_attribute())
+                .filter(|value| !value.is_attribute() && !of_template(value))
                 .map(ValueDocument::from)
                 .collect(),
             attributes: view

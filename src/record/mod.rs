@@ -16,10 +16,15 @@ mod view;
 pub use attribute::{Attribute, AttributeError, check_name};
 pub use data::DataForm;
 pub use disk::RECORD_FORMAT;
-pub use draft::{Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch};
+pub use draft::{
+    Draft, DraftBody, DraftError, DraftValue, DraftValueBody, Patch, PlacedAttribute,
+    TEMPLATE_DEFINITION, TemplateChoice,
+};
 pub use json::{RecordDocument, ValueDocument, timestamp};
 pub use value::{Form, Permissions, Reference, Ttl, Value};
 pub use view::{Extra, View, ViewKind};
+
+use std::collections::BTreeMap;
 
 use crate::identifier::Identifier;
 
@@ -53,6 +58,15 @@ impl Record {
     /// The attribute values.
     pub fn attributes(&self) -> impl Iterator<Item = &Value> {
         self.values.iter().filter(|value| value.is_attribute())
+    }
+
+    /// The attributes by name.
+    pub fn attribute_map(&self) -> BTreeMap<String, Attribute> {
+        let content = |value: &Value| {
+            let text = String::from_utf8_lossy(&value.data).into_owned();
+            (value.kind.clone(), Attribute { form: value.form, text })
+        };
+        self.attributes().map(content).collect()
     }
 
     /// Identifier and version of the template the record was made by; none without one.

@@ -6,25 +6,31 @@
 
 mod grants;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::entry::record_entry;
+use super::filing::Filing;
 use super::idempotency::IDEMPOTENCY;
-use crate::access::TOKENS;
+use crate::access::{Account, TOKENS};
 use crate::codec::canonical_json;
-use crate::identifier::{CanonicalKey, Prefix};
+use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
     BODIES, Entry, EntryKind, JOURNAL, JournalRow, Position, body_commitment, logs,
     subject_of_node, subject_of_prefix, verify_log,
 };
+use crate::record::{Record, Status};
 use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
-    Column, ColumnId, Direction, DocumentKey, Key, NAMES, NameKey, PREFIXES, RECORDS, Read, Row,
-    StoreError, StoredDocument, StoredRecord, VERSIONS, VersionKey, all_keys,
+    COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, DocumentKind, INDEXES, IndexKey,
+    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
+    StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
 };
+use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -66,8 +72,10 @@ pub fn check(
         ..Default::default()
     };
     let proved = proved.into_iter().map(|log| log.id).collect();
-    let mut checking = Checking { read, keys, proved, progress, report, done: 0 };
+    let (templates, filed) = (Templates::default(), HashMap::new());
+    let mut checking = Checking { read, keys, proved, progress, report, done: 0, templates, filed };
     checking.records()?;
+    checking.filed()?;
     checking.versions()?;
     checking.names()?;
     checking.prefixes()?;
@@ -87,6 +95,43 @@ struct Checking<'a> {
     progress: &'a mut dyn FnMut(u64),
     report: CheckReport,
     done: u64,
+    templates: Templates,
+    /// Rows that the records account for, by column.
+    filed: HashMap<ColumnId, u64>,
+}
+
+/// Versions of templates, compiled as the records that follow them are met.
+#[derive(Default)]
+struct Templates {
+    known: HashMap<(String, u64), Compiled>,
+}
+
+/// A template's number and one of its versions; none when it was not published.
+type Compiled = Option<Arc<(u32, Template)>>;
+
+impl Templates {
+    /// Number and version of the template with this identifier; none when it is not published.
+    fn find(&mut self, read: &dyn Read, text: &str, version: u64) -> Result<Compiled, StoreError> {
+        let place = (text.to_owned(), version);
+        if let Some(known) = self.known.get(&place) {
+            return Ok(known.clone());
+        }
+        let Ok(identifier) = Identifier::literal(text) else { return Ok(None) };
+        let head = find_document::<TemplateHead>(read, identifier.key().text())?;
+        let Some(number) = head.map(|head| head.content.number) else { return Ok(None) };
+        let found = find_document::<TemplateVersion>(read, &version_id(number, version))?;
+        let found = found.filter(|found| found.content.published);
+        let compiled = found.and_then(|found| {
+            let definition = canonical_json(&found.content.definition);
+            Template::from_json(definition.as_bytes()).ok()
+        });
+        let compiled = compiled.map(|template| Arc::new((number, template)));
+        if self.known.len() >= MAX_TEMPLATES {
+            self.known.clear();
+        }
+        self.known.insert(place, compiled.clone());
+        Ok(compiled)
+    }
 }
 
 impl Checking<'_> {
@@ -107,8 +152,93 @@ impl Checking<'_> {
                     checking.fault(RECORDS.id(), key.text(), "the version before it is missing");
                 }
             }
-            Ok(())
+            checking.filing(&stored.record)
         })
+    }
+
+    /// That the rows by which a record is found are there.
+    fn filing(&mut self, record: &Record) -> Result<(), StoreError> {
+        let key = record.identifier.key();
+        let Some((text, version)) = record.template() else { return Ok(()) };
+        if record.status == Status::Retired {
+            return Ok(());
+        }
+        let template = self.templates.find(self.read, text, version)?;
+        let filing = template
+            .as_deref()
+            .and_then(|(number, template)| Filing::of(record, *number, template).ok());
+        let Some(filing) = filing else {
+            let fault = format!("it is not right by version {version} of template {text}");
+            self.fault(RECORDS.id(), key.text(), &fault);
+            return Ok(());
+        };
+        for row in filing.rows(key) {
+            let mut same = false;
+            let compare = &mut |stored: &[u8]| same = row.row.as_deref() == Some(stored);
+            self.read.read(row.column, &row.key, compare)?;
+            *self.filed.entry(row.column).or_default() += 1;
+            if !same {
+                let fault = format!("a row in {} is missing or wrong", row.column.name());
+                self.fault(RECORDS.id(), key.text(), &fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// That no other rows are there: the records' own were counted on the way.
+    fn filed(&mut self) -> Result<(), StoreError> {
+        let mut values = 0;
+        self.walk(&INDEXES, |_, key, _| {
+            values += u64::from(matches!(key, IndexKey::Value { .. }));
+            Ok(())
+        })?;
+        let (mut unique, mut references) = (0, 0);
+        self.walk(&UNIQUE, |checking, key, owner| {
+            unique += 1;
+            if RECORDS.get(checking.read, owner)?.is_none() || owner.prefix() != key.prefix {
+                checking.fault(UNIQUE.id(), owner.text(), "a unique value leads to no record");
+            }
+            Ok(())
+        })?;
+        self.walk(&REFERENCES, |checking, key, _| {
+            references += 1;
+            if RECORDS.get(checking.read, &key.source)?.is_none() {
+                checking.fault(REFERENCES.id(), key.source.text(), "refers without a record");
+            }
+            Ok(())
+        })?;
+        for (column, rows) in
+            [(INDEXES.id(), values), (UNIQUE.id(), unique), (REFERENCES.id(), references)]
+        {
+            let expected = self.filed.get(&column).copied().unwrap_or_default();
+            if rows != expected {
+                let fault = format!("{rows} rows, where the records account for {expected}");
+                self.fault(column, "", &fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, id: &str) -> Result<(), StoreError> {
+        let Some(stored) = find_document::<TemplateHead>(self.read, id)? else { return Ok(()) };
+        let head = stored.content;
+        let count = COUNTERS.get(self.read, &"templates/number".to_owned())?;
+        if count.is_none_or(|count| count.0 < u64::from(head.number)) {
+            self.fault(ColumnId::Documents, id, "its number is above the counter of numbers");
+        }
+        for version in 1..=head.latest {
+            let id = version_id(head.number, version);
+            let found = find_document::<TemplateVersion>(self.read, &id)?;
+            let right = found.is_some_and(|found| {
+                // Only the newest may be a draft.
+                found.content.published
+                    || (version == head.latest && head.published != Some(version))
+            });
+            if !right {
+                self.fault(ColumnId::Documents, &id, "missing, or a draft where it must not be");
+            }
+        }
+        Ok(())
     }
 
     fn versions(&mut self) -> Result<(), StoreError> {
@@ -205,15 +335,11 @@ impl Checking<'_> {
         let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
         self.walk(&column, |checking, key, stored| {
             let place = format!("{}/{}", key.kind.as_str(), key.id);
-            let mut body = stored.content.clone();
-            if let Json::Object(members) = &mut body {
-                for secret in key.kind.secret_members() {
-                    members.remove(*secret);
-                }
-            }
+            let body = ledger_body(key.kind, &stored.content);
             let subject = subject_of_node(&place);
             let (position, version) = (stored.position, stored.version);
-            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)
+            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)?;
+            if key.kind == DocumentKind::Template { checking.head(&key.id) } else { Ok(()) }
         })
     }
 
@@ -333,6 +459,15 @@ impl Checking<'_> {
     }
 }
 
+/// What the ledger says of a document of this content: all of it, but for accounts.
+fn ledger_body(kind: DocumentKind, content: &Json) -> Json {
+    let account = match kind {
+        DocumentKind::Account => serde_json::from_value::<Account>(content.clone()).ok(),
+        _ => None,
+    };
+    account.map_or_else(|| content.clone(), |account| account.ledger_body())
+}
+
 /// What is wrong with a journal row seen from the ledger's side.
 fn fault_of_entry(
     read: &dyn Read,
@@ -362,6 +497,9 @@ fn fault_of_entry(
 
 /// Most faults that are listed; all are counted.
 pub const MAX_FINDINGS: usize = 1_000;
+
+/// Versions of templates kept in memory.
+const MAX_TEMPLATES: usize = 1_000;
 
 /// Rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 10_000;

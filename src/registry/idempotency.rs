@@ -23,15 +23,17 @@ pub(super) struct Repetition {
     key: RepetitionKey,
     request_digest: [u8; 32],
     now_ms: u64,
+    is_batch: bool,
 }
 
 impl Repetition {
-    pub(super) fn new(account: &str, key: &IdempotencyKey, now_ms: u64) -> Self {
+    pub(super) fn new(account: &str, key: &IdempotencyKey, is_batch: bool, now_ms: u64) -> Self {
         let day = u32::try_from(now_ms / DAY_MS).unwrap_or(u32::MAX);
         Self {
             key: RepetitionKey { day, account: account.to_owned(), key: key.key.clone() },
             request_digest: key.request_digest,
             now_ms,
+            is_batch,
         }
     }
 
@@ -46,7 +48,13 @@ impl Repetition {
             if stored.request_digest != self.request_digest {
                 return Err(RegistryError::IdempotencyReuse(key.key));
             }
-            return Ok(Some(stored.outcome.receipt(read)?));
+            return match stored.outcome {
+                Outcome::One(outcome) => outcome.receipt(read).map(Some),
+                Outcome::Batch(outcomes) => {
+                    let receipts = outcomes.iter().map(|outcome| outcome.receipt(read));
+                    Ok(Some(Receipt::Batch(receipts.collect::<Result<_, _>>()?)))
+                }
+            };
         }
         Ok(None)
     }
@@ -55,8 +63,16 @@ impl Repetition {
         IDEMPOTENCY.guard(&self.key)
     }
 
-    pub(super) fn write(&self, transaction: &mut dyn Transaction, outcome: Outcome) {
+    /// Keeps the outcome that the receipts tell of. Requests about anything but records leave none
+    /// and cannot be repeated: a secret is shown once.
+    pub(super) fn write(&self, transaction: &mut dyn Transaction, receipts: &[Receipt]) {
         let (request_digest, time_ms) = (self.request_digest, self.now_ms);
+        let mut outcomes = receipts.iter().filter_map(RecordOutcome::of);
+        let outcome = match self.is_batch {
+            true => Some(Outcome::Batch(outcomes.collect())),
+            false => outcomes.next().map(Outcome::One),
+        };
+        let Some(outcome) = outcome else { return };
         let stored = StoredOutcome { request_digest, time_ms, outcome };
         IDEMPOTENCY.put(transaction, &self.key, &stored);
     }
@@ -81,26 +97,32 @@ pub(super) fn sweep(store: &dyn Store, now_ms: u64) -> Result<usize, StoreError>
 
 /// What came of a request, as little as is needed to say it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) enum Outcome {
+    /// Of a change to one record.
+    One(RecordOutcome),
+    /// Of a change to many, in their order.
+    Batch(Vec<RecordOutcome>),
+}
+
+/// What came of a change to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RecordOutcome {
     key: CanonicalKey,
     version: u64,
     created: bool,
     changed: bool,
 }
 
-impl Outcome {
-    /// The outcome a receipt tells of; none for tokens and prefixes, whose requests cannot be
-    /// repeated: a secret is shown once.
-    pub(super) fn of(receipt: &Receipt) -> Option<Self> {
-        match receipt {
-            Receipt::Record { stored, created, changed } => Some(Self {
-                key: stored.record.identifier.key().clone(),
-                version: stored.record.version,
-                created: *created,
-                changed: *changed,
-            }),
-            Receipt::Token { .. } | Receipt::Prefix { .. } | Receipt::Document { .. } => None,
-        }
+impl RecordOutcome {
+    /// The outcome a receipt tells of; none when it is about anything but a record.
+    fn of(receipt: &Receipt) -> Option<Self> {
+        let Receipt::Record { stored, created, changed } = receipt else { return None };
+        Some(Self {
+            key: stored.record.identifier.key().clone(),
+            version: stored.record.version,
+            created: *created,
+            changed: *changed,
+        })
     }
 
     fn receipt(&self, read: &dyn Read) -> Result<Receipt, RegistryError> {
@@ -153,26 +175,66 @@ pub(super) struct StoredOutcome {
 
 impl Row for StoredOutcome {
     fn write_row(&self, writer: &mut Writer) {
-        let Outcome { key, version, created, changed } = &self.outcome;
-        writer.u8(OUTCOME_FORMAT).raw(&self.request_digest).varint(self.time_ms);
-        writer.u8(u8::from(*created) | u8::from(*changed) << 1).varint(*version);
-        writer.raw(key.as_bytes());
+        let format = match &self.outcome {
+            Outcome::One(_) => OUTCOME_FORMAT,
+            Outcome::Batch(_) => BATCH_FORMAT,
+        };
+        writer.u8(format).raw(&self.request_digest).varint(self.time_ms);
+        match &self.outcome {
+            Outcome::One(outcome) => {
+                outcome.write(writer);
+                writer.raw(outcome.key.as_bytes());
+            }
+            Outcome::Batch(outcomes) => {
+                writer.varint(outcomes.len() as u64);
+                for outcome in outcomes {
+                    outcome.write(writer);
+                    writer.short_bytes(outcome.key.as_bytes());
+                }
+            }
+        }
     }
 
     fn read_row(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        if reader.u8("outcome format")? != OUTCOME_FORMAT {
+        let format = reader.u8("outcome format")?;
+        if !matches!(format, OUTCOME_FORMAT | BATCH_FORMAT) {
             return Err(Corrupt::Format("outcome format"));
         }
         let request_digest = reader.array("request digest")?;
         let time_ms = reader.varint("time")?;
+        let outcome = if format == OUTCOME_FORMAT {
+            Outcome::One(RecordOutcome::read(reader, |reader| Ok(reader.rest()))?)
+        } else {
+            // Flags, version, the key's length and the shortest key.
+            let count = reader.count(6, "outcomes")?;
+            let mut outcomes = Vec::with_capacity(count);
+            for _ in 0..count {
+                outcomes.push(RecordOutcome::read(reader, |reader| reader.short_bytes("key"))?);
+            }
+            Outcome::Batch(outcomes)
+        };
+        Ok(Self { request_digest, time_ms, outcome })
+    }
+}
+
+impl RecordOutcome {
+    /// All but the key, which follows.
+    fn write(&self, writer: &mut Writer) {
+        let flags = u8::from(self.created) | u8::from(self.changed) << 1;
+        writer.u8(flags).varint(self.version);
+    }
+
+    fn read<'a>(
+        reader: &mut Reader<'a>,
+        key: impl FnOnce(&mut Reader<'a>) -> Result<&'a [u8], Corrupt>,
+    ) -> Result<Self, Corrupt> {
         let flags = reader.u8("outcome flags")?;
         if flags > 3 {
             return Err(Corrupt::Range("outcome flags"));
         }
         let version = reader.varint("version")?;
-        let key = CanonicalKey::from_bytes(reader.rest())?;
-        let outcome = Outcome { key, version, created: flags & 1 != 0, changed: flags & 2 != 0 };
-        Ok(Self { request_digest, time_ms, outcome })
+        let key = CanonicalKey::from_bytes(key(reader)?)?;
+        Ok(Self { key, version, created: flags & 1 != 0, changed: flags & 2 != 0 })
     }
 }
 
@@ -182,5 +244,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Most rows removed in one transaction.
 pub(super) const SWEEP_ROWS: usize = 4_096;
 
-/// Number of the outcome's disk format.
+/// Number of the disk format of an outcome about one record.
 const OUTCOME_FORMAT: u8 = 1;
+
+/// Number of the disk format of a batch's outcomes.
+const BATCH_FORMAT: u8 = 2;

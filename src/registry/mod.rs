@@ -10,13 +10,17 @@ mod check;
 mod command;
 mod counts;
 mod entry;
+mod filing;
 mod idempotency;
+mod numbers;
 mod plan;
 mod queue;
 mod seed;
 mod submit;
 mod writer;
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +38,7 @@ pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
-use crate::access::{Actor, Refusal};
+use crate::access::{Actor, Buckets, Refusal, Uses};
 use crate::clock::Clock;
 use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
@@ -44,14 +48,19 @@ use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
+use numbers::Numbers;
 use queue::{Queue, Submission};
 use writer::Writer;
 
 /// The write side of a node.
 pub struct Registry {
     store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    numbers: Numbers,
+    /// How fast prefixes change.
+    rates: Buckets,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -68,6 +77,8 @@ pub struct Settings {
     pub queue_changes: usize,
     /// The codes that registrants are described with.
     pub codes: CodeTables,
+    /// When tokens were last used, to be written now and then.
+    pub uses: Arc<Uses>,
 }
 
 impl Default for Settings {
@@ -76,6 +87,7 @@ impl Default for Settings {
             identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
             queue_changes: 16_384,
             codes: CodeTables::shipped(),
+            uses: Arc::default(),
         }
     }
 }
@@ -95,13 +107,15 @@ impl Registry {
         let queue = Arc::new(Queue::new(settings.queue_changes));
         let writer = Writer {
             store: Arc::clone(&store),
-            resolver,
+            resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
             clock,
             ledger_size: Arc::clone(&ledger_size),
+            uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));
         let (line, fault) = (Arc::clone(&queue), Arc::clone(&broken));
@@ -116,7 +130,19 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { store, keys, settings, queue, ledger_size, broken, writer })
+        let (numbers, rates) = (Numbers::default(), Buckets::new(RATE_SLOTS));
+        Ok(Self {
+            store,
+            resolver,
+            keys,
+            settings,
+            numbers,
+            rates,
+            queue,
+            ledger_size,
+            broken,
+            writer,
+        })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -127,6 +153,12 @@ impl Registry {
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
         plan::plan(self, actor, request, now_ms)
+    }
+
+    /// The actor as of now, for planning again after a conflict: what it was known by may have
+    /// changed.
+    pub fn renew(&self, actor: &Actor, now_ms: u64) -> Result<Actor, RegistryError> {
+        actor.renew(&*self.store, now_ms)?.ok_or(RegistryError::Ended)
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for
@@ -196,12 +228,18 @@ impl Drop for Registry {
     }
 }
 
+/// Prefixes whose rates are remembered, eight bytes each.
+const RATE_SLOTS: usize = 65_536;
+
 /// Why a request was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The actor may not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The actor's token or session is over.
+    #[error("this token is unknown, expired or revoked: use another, or none to read")]
+    Ended,
     /// The body's content does not fit the record.
     #[error(transparent)]
     Draft(#[from] DraftError),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::idempotency::{Outcome, Repetition};
+use super::idempotency::Repetition;
 use super::{Plan, Receipt, RegistryError};
 use crate::access::{TOKENS, Token, TokenDigest};
 use crate::codec::Writer;
@@ -18,6 +18,9 @@ use crate::store::{
 pub struct Change {
     /// Whose turn at the writer it takes.
     pub(super) account: String,
+    /// When the rows that the authority rests on were read.
+    pub(super) authorised_at: ReadPoint,
+    pub(super) authority: Vec<Guard>,
     pub(super) read_at: ReadPoint,
     pub(super) guards: Vec<Guard>,
     pub(super) effects: Vec<Effect>,
@@ -61,6 +64,7 @@ pub(super) struct DocumentChange {
 }
 
 /// A row set or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RowChange {
     pub column: ColumnId,
     pub key: Vec<u8>,
@@ -128,9 +132,8 @@ impl Change {
                 None => transaction.delete(column, &key),
             }
         }
-        let outcome = receipts.first().and_then(Outcome::of);
-        if let (Some(repetition), Some(outcome)) = (self.repetition, outcome) {
-            repetition.write(transaction, outcome);
+        if let Some(repetition) = self.repetition {
+            repetition.write(transaction, &receipts);
         }
         receipts
     }
@@ -155,6 +158,14 @@ impl Plan {
 }
 
 impl Effect {
+    /// The receipt of an effect that changes nothing.
+    pub(super) fn into_receipt(self) -> Option<Receipt> {
+        match self {
+            Effect::Nothing(receipt) => Some(receipt),
+            _ => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Effect::Record(change) => change.encoded.len() * 2 + 256,

@@ -10,6 +10,7 @@ mod directory;
 mod grants;
 mod history;
 mod listing;
+mod templates;
 mod views;
 mod zones;
 
@@ -29,6 +30,7 @@ use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
 use books::Books;
 use cache::AnswerCache;
+use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
 /// Answers questions about identifiers and prefixes.
@@ -36,6 +38,7 @@ pub struct Resolver {
     store: Arc<dyn Store>,
     zones: Zones,
     cache: AnswerCache,
+    templates: Templates,
     books: Books,
 }
 
@@ -119,7 +122,8 @@ impl Resolver {
     /// A resolver over `store` that keeps up to `cache_bytes` of records in memory.
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
-        Ok(Self { store, zones, cache: AnswerCache::new(cache_bytes), books: Books::new() })
+        let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
+        Ok(Self { store, zones, cache, templates, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.

@@ -201,14 +201,14 @@ fn check(columns: &[Column], mapping: &Mapping, faults: &mut Vec<MappingFault>) 
 
 /// Why no record could have a value of this type.
 fn refused_value(path: String, kind: &str) -> Option<MappingFault> {
-    let body = DraftBody { values: Some(vec![value(kind, "https://h/")]), attributes: None };
+    let body = DraftBody { values: Some(vec![value(kind, "https://h/")]), ..Default::default() };
     Some(MappingFault::new(path, Draft::from_body(body).err()?.to_string()))
 }
 
 /// Why no record could have an attribute of this name.
 fn refused_attribute(path: String, name: &str) -> Option<MappingFault> {
     let attributes = BTreeMap::from([(name.to_owned(), Json::String(String::new()))]);
-    let body = DraftBody { values: None, attributes: Some(attributes) };
+    let body = DraftBody { attributes: Some(attributes), ..Default::default() };
     Some(MappingFault::new(path, Draft::from_body(body).err()?.to_string()))
 }
 

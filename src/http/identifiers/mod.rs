@@ -3,8 +3,10 @@
 pub(super) mod change;
 pub(super) mod history;
 pub(super) mod list;
+pub(super) mod mint;
 pub(super) mod put;
 pub(super) mod read;
+pub(super) mod restore;
 
 use std::sync::Arc;
 
@@ -15,11 +17,10 @@ use super::body;
 use super::conditions::{self, Fingerprint};
 use super::problem::{self, Problem};
 use super::{App, path};
-use crate::access::{Actor, Asker};
+use crate::access::Actor;
 use crate::identifier::Identifier;
 use crate::registry::{Command, Condition, Receipt};
 use crate::resolver::Answer;
-use crate::store::StoreError;
 
 /// A change to one identifier, with its body still unread.
 struct Change {
@@ -59,7 +60,7 @@ impl Change {
         let reason = conditions::reason(&head.headers)?;
         let fingerprint = Fingerprint {
             method: &head.method,
-            key: identifier.key(),
+            subject: identifier.key().as_bytes(),
             condition,
             reason: &reason,
             body: &body,
@@ -69,12 +70,7 @@ impl Change {
         let request = crate::registry::Request { command, reason, idempotency };
         match app.write(&actor, request).await? {
             Receipt::Record { stored, created, .. } => {
-                let resolver = Arc::clone(&app.resolver);
-                let view = move || {
-                    let kind = resolver.view(&stored.record, &Asker::Actor(actor))?;
-                    Ok::<_, StoreError>(Answer { stored, kind })
-                };
-                Ok((app.pool.run(view).await??, created))
+                Ok((app.shown_to(actor, stored).await?, created))
             }
             receipt => Err(super::app::wrong_receipt(&receipt)),
         }

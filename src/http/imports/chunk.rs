@@ -55,6 +55,13 @@ pub(in crate::http) struct LineRegistration {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
     attributes: Option<BTreeMap<String, Json>>,
+    /// As in a registration.
+    #[serde(default)]
+    template: Option<String>,
+    /// As in a registration.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    template_version: Option<u64>,
 }
 
 /// What came of a line.
@@ -152,6 +159,7 @@ impl Chunk {
     pub(super) fn write(self, app: Arc<App>) -> BoxFuture<'static, Result<Written, Problem>> {
         let chunk = Arc::new(self);
         Box::pin(async move {
+            app.pace(&chunk.actor, chunk.lines.len()).await;
             let _turn = app.limits.chunk_turn().await;
             for _ in 0..WRITE_ATTEMPTS {
                 let (job_app, job_chunk) = (Arc::clone(&app), Arc::clone(&chunk));
@@ -211,9 +219,11 @@ impl Chunk {
             let detail = format!("the line is longer than {limit} bytes, the most for a line");
             Problem::new(&problem::BODY_TOO_LARGE, detail)
         })?;
-        let LineRegistration { identifier, values, attributes } = crate::http::body::parse(text)?;
+        let line: LineRegistration = crate::http::body::parse(text)?;
+        let LineRegistration { identifier, values, attributes, template, template_version } = line;
         let identifier = Identifier::parse(&identifier)?;
-        let draft = Draft::from_body(DraftBody { values, attributes })?;
+        let body = DraftBody { values, attributes, template, template_version };
+        let draft = Draft::from_body(body)?;
         app.dns.check_values(&draft.values)?;
         let command = Command::Put { identifier, draft, condition: Condition::Always };
         Ok(Request { reason: self.reason.clone(), ..Request::new(command) })

@@ -1,13 +1,15 @@
 //! The routes over a real registry and a store in memory.
 
+mod access;
 mod allocation;
 mod faults;
 mod imports;
 mod permissions;
 mod records;
+mod templates;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
 use axum::body::Body;
@@ -36,8 +38,8 @@ pub(super) struct Node {
     pub(super) router: Router,
     store: Arc<dyn Store>,
     resolver: Arc<Resolver>,
-    registry: Arc<Registry>,
     draining: Arc<AtomicBool>,
+    now_ms: Arc<AtomicU64>,
 }
 
 /// An answer, read whole.
@@ -73,7 +75,7 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
-        let registry = Arc::new(registry.unwrap());
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -84,10 +86,10 @@ impl Node {
         };
         let app = App {
             resolver: Arc::clone(&resolver),
-            registry: Arc::clone(&registry),
+            registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
-            clock: Clock::fixed(NOW_MS),
+            clock: Clock::following(Arc::clone(&now_ms)),
             metrics: Arc::new(|| "figures 1\n".into()),
             backup: Arc::new(|actor, out| {
                 let _ = write!(out, "backup for {}", actor.account());
@@ -98,7 +100,12 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), store, resolver, registry, draining }
+        Self { router: router(Arc::new(app)), store, resolver, draining, now_ms }
+    }
+
+    pub(super) async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
+        let bearer = format!("Bearer {secret}");
+        self.ask_as_anybody(line, &[("authorization", &bearer)], body).await
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

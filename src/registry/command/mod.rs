@@ -14,8 +14,9 @@ pub use registrants::RegistrantCommand;
 pub use templates::TemplateCommand;
 pub use transfers::TransferCommand;
 
+use super::Receipt;
 use crate::access::NewToken;
-use crate::identifier::{CanonicalKey, Identifier};
+use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::record::{Draft, Patch};
 
 /// A change somebody asks for.
@@ -33,6 +34,15 @@ impl Request {
     /// A request without reason and idempotency key.
     pub fn new(command: Command) -> Self {
         Self { command, reason: String::new(), idempotency: None }
+    }
+
+    /// What came of the request, from the receipts of its effects: that of the first, or all of
+    /// them for a batch.
+    pub fn receipt(&self, receipts: Vec<Receipt>) -> Option<Receipt> {
+        match self.command {
+            Command::Batch(_) => Some(Receipt::Batch(receipts)),
+            _ => receipts.into_iter().next(),
+        }
     }
 }
 
@@ -64,6 +74,26 @@ pub enum Command {
         /// When to do it.
         condition: Condition,
     },
+    /// Register the next identifier by a template's coding rule.
+    Mint {
+        /// Prefix of the new identifier.
+        prefix: Prefix,
+        /// Serial, for rules that take one.
+        serial: Option<String>,
+        /// What its record is to hold; it names the template.
+        draft: Draft,
+    },
+    /// Make an earlier version of a record its next one.
+    Restore {
+        /// The identifier.
+        identifier: Identifier,
+        /// The version whose content comes back.
+        version: u64,
+        /// When to do it.
+        condition: Condition,
+    },
+    /// Change many records, all or none of them.
+    Batch(Vec<Command>),
     /// Make a token.
     CreateToken(NewToken),
     /// End a token.
@@ -91,7 +121,8 @@ impl Command {
         match self {
             Command::Put { identifier, .. }
             | Command::Patch { identifier, .. }
-            | Command::Retire { identifier, .. } => Some(identifier.key()),
+            | Command::Retire { identifier, .. }
+            | Command::Restore { identifier, .. } => Some(identifier.key()),
             _ => None,
         }
     }

@@ -227,7 +227,7 @@ impl Planning<'_> {
             RegistrantId::parse(&stored.record.registrant).ok()
         } else {
             match self.zone_of(&identifier.prefix()) {
-                Ok((_, allocation)) => allocation.registrant,
+                Ok(zone) => zone.allocation.registrant,
                 Err(RegistryError::NotResponsible(_) | RegistryError::WrongState { .. }) => {
                     return Ok(None);
                 }

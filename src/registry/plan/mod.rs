@@ -3,24 +3,30 @@
 //! One file for each kind of thing that is changed.
 
 mod accounts;
+mod batches;
 mod documents;
 mod grants;
 mod groups;
+mod minting;
 mod prefixes;
 mod records;
 mod registrants;
+mod steps;
+mod templated;
 mod templates;
 mod tokens;
 mod transfers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::idempotency::Repetition;
 use super::submit::{Change, Effect};
-use super::{Command, Registry, RegistryError, Request};
+use super::{AccountCommand, Command, Registry, RegistryError, Request};
 use crate::access::{Actor, Authority};
-use crate::identifier::Prefix;
-use crate::store::{Guard, ReadPoint, StoredRecord};
+use crate::identifier::{CanonicalKey, Prefix};
+use crate::store::{Guard, ReadPoint, StoredDocument, StoredRecord};
+use crate::template::TemplateHead;
 
 pub(super) use documents::DocumentPlan;
 pub use tokens::MIN_SECRET_OCTETS;
@@ -64,6 +70,8 @@ pub enum Receipt {
         /// Its version.
         version: u64,
     },
+    /// Many records were dealt with, in the order of the request.
+    Batch(Vec<Receipt>),
 }
 
 /// A request while it is planned.
@@ -76,6 +84,8 @@ pub(super) struct Planning<'a> {
     repetition: Option<Repetition>,
     /// Rows that were read and must not have changed.
     guards: Vec<Guard>,
+    /// Heads of templates that were read, by the text of their keys.
+    heads: HashMap<CanonicalKey, Option<StoredDocument<TemplateHead>>>,
 }
 
 pub(super) fn plan(
@@ -85,24 +95,30 @@ pub(super) fn plan(
     now_ms: u64,
 ) -> Result<Plan, RegistryError> {
     let read_at = registry.store.read_point();
-    let repetition =
-        request.idempotency.as_ref().map(|key| Repetition::new(actor.account(), key, now_ms));
+    let is_batch = matches!(request.command, Command::Batch(_));
+    let repeated = |key| Repetition::new(actor.account(), key, is_batch, now_ms);
+    let repetition = request.idempotency.as_ref().map(repeated);
     if let Some(repetition) = &repetition
         && let Some(receipt) = repetition.find(&*registry.store)?
     {
         return Ok(Plan::Done(receipt));
     }
-    let guards = Vec::with_capacity(4);
-    let mut planning = Planning { registry, request, actor, now_ms, read_at, repetition, guards };
+    let (guards, heads) = (Vec::with_capacity(8), HashMap::new());
+    let renewed = match is_stale(actor, read_at, request) {
+        true => Some(registry.renew(actor, now_ms)?),
+        false => None,
+    };
+    let actor = renewed.as_ref().unwrap_or(actor);
+    let mut planning =
+        Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
     planning.refuse_inactive_actor()?;
     match &request.command {
-        Command::Put { identifier, draft, condition } => {
-            planning.put(identifier, draft, *condition)
-        }
-        Command::Patch { identifier, patch, condition } => {
-            planning.patch(identifier, patch, *condition)
-        }
-        Command::Retire { identifier, condition } => planning.retire(identifier, *condition),
+        Command::Put { .. }
+        | Command::Patch { .. }
+        | Command::Retire { .. }
+        | Command::Mint { .. }
+        | Command::Restore { .. } => planning.record(&request.command),
+        Command::Batch(commands) => planning.batch(commands),
         Command::CreateToken(new) => planning.create_token(new),
         Command::RevokeToken { id } => planning.revoke_token(id),
         Command::Account(command) => planning.account(command),
@@ -114,14 +130,22 @@ pub(super) fn plan(
     }
 }
 
+/// Whether so much was written since the actor's rows were read that the store might not remember
+/// whether they were. A session that begins has no rows yet.
+fn is_stale(actor: &Actor, read_at: ReadPoint, request: &Request) -> bool {
+    let begins = matches!(request.command, Command::Account(AccountCommand::BeginSession(_)));
+    !begins && read_at.0.saturating_sub(actor.as_of().0) > FRESH_WRITES
+}
+
 impl Planning<'_> {
     /// The change with these effects, which stands only while nothing that was read for it changes.
     pub(super) fn change(self, authority: Authority, effects: Vec<Effect>) -> Plan {
         let mut guards = self.guards;
-        guards.extend(authority.guards().iter().cloned());
         guards.extend(self.repetition.as_ref().map(Repetition::guard));
         Plan::Change(Box::new(Change {
             account: authority.account().to_owned(),
+            authorised_at: authority.as_of(),
+            authority: authority.guards().to_vec(),
             read_at: self.read_at,
             guards,
             effects,
@@ -131,3 +155,6 @@ impl Planning<'_> {
         }))
     }
 }
+
+/// Writes after which an actor's rows are read again.
+const FRESH_WRITES: u64 = 4_096;

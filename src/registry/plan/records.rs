@@ -2,33 +2,64 @@
 
 use std::sync::Arc;
 
-use super::{Plan, Planning, Receipt};
+use super::steps::{Step, Subject};
+use super::templated::Contents;
+use super::{Plan, Planning};
 use crate::access::{Action, Authority};
-use crate::identifier::{Identifier, Prefix};
-use crate::record::{Draft, Patch, Record, Status, Value};
+use crate::identifier::Identifier;
+use crate::record::{Draft, Patch, Record, Status};
 use crate::registrant::{Allocation, RegistrantId};
-use crate::registry::entry::record_change;
-use crate::registry::submit::{CountChange, Effect};
-use crate::registry::{Condition, RegistryError};
-use crate::store::{RECORDS, StoredRecord, identifier_counter};
+use crate::registry::{Command, Condition, RegistryError};
+use crate::resolver::Zone;
+use crate::store::{RECORDS, StoredRecord, VERSIONS, VersionKey};
 
-/// What a command makes of a record.
-struct Target<'a> {
-    identifier: &'a Identifier,
+/// The record that a command is about.
+pub(super) struct Target<'a> {
+    pub identifier: &'a Identifier,
     condition: Condition,
-    current: Option<StoredRecord>,
+    pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    zone: Prefix,
-    allocation: Allocation,
+    pub zone: Arc<Zone>,
+    pub allocation: Allocation,
 }
 
 impl Planning<'_> {
-    pub(super) fn put(
-        mut self,
+    /// A change to one record.
+    pub(super) fn record(mut self, command: &Command) -> Result<Plan, RegistryError> {
+        let step = self.step(command)?;
+        self.conclude(vec![step], false)
+    }
+
+    /// What a command makes of a record, checked as far as the record itself goes.
+    pub(super) fn step(&mut self, command: &Command) -> Result<Step, RegistryError> {
+        match command {
+            Command::Put { identifier, draft, condition } => {
+                self.put(identifier, draft, *condition)
+            }
+            Command::Patch { identifier, patch, condition } => {
+                self.patch(identifier, patch, *condition)
+            }
+            Command::Retire { identifier, condition } => self.retire(identifier, *condition),
+            Command::Mint { prefix, serial, draft } => {
+                self.mint_step(prefix, serial.as_deref(), draft)
+            }
+            Command::Restore { identifier, version, condition } => {
+                self.restore(identifier, *version, *condition)
+            }
+            _ => Err(RegistryError::WrongState {
+                subject: "the item".into(),
+                state: "no change to a record".into(),
+                remedy: "batches hold put, patch, retire and mint".into(),
+            }),
+        }
+    }
+
+    fn put(
+        &mut self,
         identifier: &Identifier,
         draft: &Draft,
         condition: Condition,
-    ) -> Result<Plan, RegistryError> {
+    ) -> Result<Step, RegistryError> {
         let target = self.target(identifier, condition)?;
         let action = if target.current.is_some() { Action::Update } else { Action::Register };
         let authority = self.authorise(action, &target)?;
@@ -37,44 +68,89 @@ impl Planning<'_> {
         if !target.allocation.may_reinstate {
             target.check_not_retired()?;
         }
-        let current = target.current.as_ref().map(|stored| &stored.record);
-        let values = draft.clone().into_values(current, self.now_ms)?;
-        self.finish(target, authority, Status::Active, values)
+        let contents = self.contents(draft, target.record())?;
+        self.next(target, authority, Status::Active, contents)
     }
 
-    pub(super) fn patch(
-        mut self,
+    fn patch(
+        &mut self,
         identifier: &Identifier,
         patch: &Patch,
         condition: Condition,
-    ) -> Result<Plan, RegistryError> {
+    ) -> Result<Step, RegistryError> {
         let target = self.target(identifier, condition)?;
         let authority = match self.authorise(Action::Update, &target) {
             Err(RegistryError::Refused(refusal)) => {
                 let (holder, current) = (target.holder(), target.current.as_ref());
                 let authority = self.authorise_edit(holder.as_ref(), current, patch, refusal)?;
-                self.expect_changeable(&target.zone, &target.allocation, holder.as_ref())?;
+                self.expect_changeable(&target.zone, holder.as_ref())?;
                 authority
             }
             authority => authority?,
         };
         target.check_condition()?;
         target.check_not_retired()?;
-        let current = &target.present()?.record;
-        let values = patch.clone().into_values(current, self.now_ms)?;
-        self.finish(target, authority, Status::Active, values)
+        let contents = self.patched(patch, &target.present()?.record)?;
+        self.next(target, authority, Status::Active, contents)
     }
 
-    pub(super) fn retire(
-        mut self,
+    fn retire(
+        &mut self,
         identifier: &Identifier,
         condition: Condition,
-    ) -> Result<Plan, RegistryError> {
+    ) -> Result<Step, RegistryError> {
         let target = self.target(identifier, condition)?;
         let authority = self.authorise(Action::Retire, &target)?;
         target.check_condition()?;
         target.present()?;
-        self.finish(target, authority, Status::Retired, Vec::new())
+        self.next(target, authority, Status::Retired, Contents::default())
+    }
+
+    fn restore(
+        &mut self,
+        identifier: &Identifier,
+        version: u64,
+        condition: Condition,
+    ) -> Result<Step, RegistryError> {
+        let target = self.target(identifier, condition)?;
+        let authority = self.authorise(Action::Update, &target)?;
+        target.check_condition()?;
+        target.check_not_retired()?;
+        let current = &target.present()?.record;
+        let earlier = if version == current.version {
+            Some(target.present()?.clone())
+        } else {
+            let key = VersionKey { key: identifier.key().clone(), version };
+            VERSIONS.get(&*self.registry.store, &key)?
+        };
+        let subject = || format!("{identifier} version {version}");
+        let earlier = earlier.ok_or_else(|| RegistryError::Absent(subject()))?.record;
+        if earlier.status == Status::Retired {
+            return Err(RegistryError::WrongState {
+                subject: subject(),
+                state: "a tombstone".into(),
+                remedy: "restore a version from before it was retired".into(),
+            });
+        }
+        let contents = self.restored(&earlier, current)?;
+        self.next(target, authority, Status::Active, contents)
+    }
+
+    /// The step that gives a target its next version.
+    fn next(
+        &mut self,
+        target: Target<'_>,
+        authority: Authority,
+        status: Status,
+        contents: Contents,
+    ) -> Result<Step, RegistryError> {
+        let before = match &target.current {
+            Some(current) => self.filing_of(&current.record)?,
+            None => None,
+        };
+        let subject = Subject::Named(target.identifier.clone());
+        let Target { current, zone, allocation, .. } = target;
+        Ok(Step { subject, current, zone, allocation, authority, status, contents, before })
     }
 
     /// Reads the record and the prefix it counts under; both must stay as they are.
@@ -83,8 +159,26 @@ impl Planning<'_> {
         identifier: &'a Identifier,
         condition: Condition,
     ) -> Result<Target<'a>, RegistryError> {
+        let target = self.target_of_any_kind(identifier, condition)?;
+        if self.head(identifier.key())?.is_some() {
+            return Err(RegistryError::WrongState {
+                subject: identifier.to_string(),
+                state: "a template".into(),
+                remedy: "change it under /api/v1/templates".into(),
+            });
+        }
+        Ok(target)
+    }
+
+    /// As `target`, for the record of a template too.
+    pub(super) fn target_of_any_kind<'a>(
+        &mut self,
+        identifier: &'a Identifier,
+        condition: Condition,
+    ) -> Result<Target<'a>, RegistryError> {
         let prefix = identifier.prefix();
-        let (zone, allocation) = self.zone_of(&prefix)?;
+        let zone = Arc::new(self.zone_of(&prefix)?);
+        let allocation = zone.allocation.clone();
         let current = RECORDS.get(&*self.registry.store, identifier.key())?;
         self.guards.push(RECORDS.guard(identifier.key()));
         Ok(Target { identifier, condition, current, zone, allocation })
@@ -94,89 +188,37 @@ impl Planning<'_> {
     fn authorise(&mut self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
         let holder = of.holder();
         let authority = self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?;
-        self.expect_changeable(&of.zone, &of.allocation, holder.as_ref())?;
+        self.expect_changeable(&of.zone, holder.as_ref())?;
         Ok(authority)
     }
 
     /// Limits that only new identifiers must keep.
     fn check_new(&self, target: &Target<'_>) -> Result<(), RegistryError> {
-        let octets = target.identifier.spelling().len();
+        match target.current {
+            None => self.check_length(target.identifier),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Refuses identifiers longer than this node registers.
+    pub(super) fn check_length(&self, identifier: &Identifier) -> Result<(), RegistryError> {
+        let octets = identifier.spelling().len();
         let limit = self.registry.settings.identifier_octets;
-        if target.current.is_none() && octets > limit {
+        if octets > limit {
             return Err(RegistryError::TooLong { octets, limit });
         }
         Ok(())
     }
-
-    /// The change that gives the target its next version, or none if it already is as asked.
-    fn finish(
-        self,
-        target: Target<'_>,
-        authority: Authority,
-        status: Status,
-        values: Vec<Value>,
-    ) -> Result<Plan, RegistryError> {
-        let as_asked = |stored: &StoredRecord| {
-            stored.record.status == status && stored.record.values == values
-        };
-        if let Some(current) = target.current.clone().filter(as_asked) {
-            let stored = Arc::new(current);
-            let receipt = Receipt::Record { stored, created: false, changed: false };
-            if self.repetition.is_none() {
-                return Ok(Plan::Done(receipt));
-            }
-            return Ok(self.change(authority, vec![Effect::Nothing(receipt)]));
-        }
-        let record = self.record(&target, &authority, status, values);
-        let count = target.current.is_none().then(|| CountChange::Add {
-            counter: identifier_counter(&target.zone),
-            amount: 1,
-            limit: target.allocation.quota.identifiers,
-        });
-        let change = record_change(&self.registry.keys, record, target.current);
-        let plan = self.change(authority, vec![Effect::Record(Box::new(change))]);
-        Ok(plan.counting(count))
-    }
-
-    /// The target's next version.
-    fn record(
-        &self,
-        target: &Target<'_>,
-        authority: &Authority,
-        status: Status,
-        values: Vec<Value>,
-    ) -> Record {
-        let account = authority.account().to_owned();
-        let current = target.current.as_ref().map(|stored| &stored.record);
-        let registrant = match (target.holder(), current) {
-            (Some(holder), _) => holder.as_str().to_owned(),
-            (None, Some(current)) => current.registrant.clone(),
-            (None, None) => account.clone(),
-        };
-        Record {
-            identifier: current.map_or(target.identifier, |current| &current.identifier).clone(),
-            values,
-            version: current.map_or(1, |current| current.version + 1),
-            status,
-            registrant,
-            held_apart: current.is_some_and(|current| current.held_apart),
-            actor: account,
-            reason: self.request.reason.clone(),
-            created_ms: current.map_or(self.now_ms, |current| current.created_ms),
-            // A clock that was set back must not make a version older than the one it replaces.
-            modified_ms: current.map_or(0, |current| current.modified_ms).max(self.now_ms),
-        }
-    }
 }
 
 impl Target<'_> {
+    fn record(&self) -> Option<&Record> {
+        self.current.as_ref().map(|stored| &stored.record)
+    }
+
     /// Who holds the identifier; none for the node itself.
-    fn holder(&self) -> Option<RegistrantId> {
-        let apart = self.current.as_ref().filter(|stored| stored.record.held_apart);
-        match apart {
-            Some(stored) => RegistrantId::parse(&stored.record.registrant).ok(),
-            None => self.allocation.registrant.clone(),
-        }
+    pub(super) fn holder(&self) -> Option<RegistrantId> {
+        holder(self.record(), &self.allocation)
     }
 
     fn present(&self) -> Result<&StoredRecord, RegistryError> {
@@ -185,35 +227,47 @@ impl Target<'_> {
     }
 
     fn check_condition(&self) -> Result<(), RegistryError> {
-        let identifier = || self.identifier.spelling().to_owned();
-        let found = self.current.as_ref().map(|stored| stored.record.version);
-        match (self.condition, found) {
-            (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => {
-                Ok(())
-            }
-            (Condition::Absent, Some(version)) => {
-                Err(RegistryError::Exists { identifier: identifier(), version })
-            }
-            (Condition::Present, None) => Err(RegistryError::VersionMismatch {
-                identifier: identifier(),
-                wanted: None,
-                found,
-            }),
-            (Condition::Version(wanted), found) if found == Some(wanted) => Ok(()),
-            (Condition::Version(wanted), found) => Err(RegistryError::VersionMismatch {
-                identifier: identifier(),
-                wanted: Some(wanted),
-                found,
-            }),
-        }
+        check_condition(self.identifier, self.condition, self.record().map(|record| record.version))
     }
 
     fn check_not_retired(&self) -> Result<(), RegistryError> {
-        let retired =
-            self.current.as_ref().is_some_and(|stored| stored.record.status == Status::Retired);
-        if retired {
+        if self.record().is_some_and(|record| record.status == Status::Retired) {
             return Err(RegistryError::Retired(self.identifier.spelling().to_owned()));
         }
         Ok(())
+    }
+}
+
+/// Who holds an identifier; none for the node itself.
+pub(super) fn holder(current: Option<&Record>, allocation: &Allocation) -> Option<RegistrantId> {
+    match current.filter(|record| record.held_apart) {
+        Some(record) => RegistrantId::parse(&record.registrant).ok(),
+        None => allocation.registrant.clone(),
+    }
+}
+
+/// Whether a change may be made to what is at version `found`; none stands for nothing.
+pub(super) fn check_condition(
+    identifier: &Identifier,
+    condition: Condition,
+    found: Option<u64>,
+) -> Result<(), RegistryError> {
+    let identifier = || identifier.spelling().to_owned();
+    match (condition, found) {
+        (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => {
+            Ok(())
+        }
+        (Condition::Absent, Some(version)) => {
+            Err(RegistryError::Exists { identifier: identifier(), version })
+        }
+        (Condition::Present, None) => {
+            Err(RegistryError::VersionMismatch { identifier: identifier(), wanted: None, found })
+        }
+        (Condition::Version(wanted), found) if found == Some(wanted) => Ok(()),
+        (Condition::Version(wanted), found) => Err(RegistryError::VersionMismatch {
+            identifier: identifier(),
+            wanted: Some(wanted),
+            found,
+        }),
     }
 }
