@@ -5,12 +5,16 @@
 //! that was just made.
 
 mod account;
+mod audit;
 mod backup;
 mod batch;
 mod body;
+mod changes;
 mod check;
+mod codes;
 mod config;
 mod export;
+mod find;
 mod grant;
 mod group;
 mod history;
@@ -20,15 +24,20 @@ mod login;
 mod mint;
 mod name;
 mod output;
+mod prefix;
 mod register;
+mod registrant;
 mod remote;
 mod resolve;
 mod restore;
 mod retire;
 mod secret;
 mod serve;
+mod statistics;
 mod template;
+mod things;
 mod token;
+mod transfer;
 mod update;
 
 use clap::{Parser, Subcommand};
@@ -62,11 +71,19 @@ enum Command {
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Find(find::Find),
+    Changes(changes::Changes),
+    Audit(audit::Audit),
+    Statistics(statistics::Statistics),
     Template(template::TemplateCommand),
     Token(token::TokenCommand),
     Grant(grant::GrantCommand),
     Group(group::GroupCommand),
     Account(account::AccountCommand),
+    Registrant(registrant::RegistrantCommand),
+    Prefix(prefix::PrefixCommand),
+    Transfer(transfer::TransferCommand),
+    Codes(codes::Codes),
     Login(login::Login),
     Logout(login::Logout),
     Config(config::ConfigCommand),
@@ -110,10 +127,18 @@ impl Command {
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
+            Command::Find(command) => command.run(output),
+            Command::Changes(command) => command.run(output),
+            Command::Audit(command) => command.run(output),
+            Command::Statistics(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),
             Command::Account(command) => command.run(output),
+            Command::Registrant(command) => command.run(output),
+            Command::Prefix(command) => command.run(output),
+            Command::Transfer(command) => command.run(output),
+            Command::Codes(command) => command.run(output),
             Command::Login(command) => command.run(output),
             Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),

@@ -6,10 +6,12 @@
 
 mod accounts;
 mod address;
+mod allocation;
 mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod finding;
 mod grants;
 mod import;
 mod templates;
@@ -29,6 +31,7 @@ use crate::identifier::Identifier;
 use crate::record::RecordDocument;
 pub use accounts::{AccountDocument, NewAccountDocument, SessionDocument};
 use address::Address;
+pub use allocation::Thing;
 use connection::{Connector, Payload, Sender};
 pub use documents::{
     Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,
@@ -36,6 +39,9 @@ pub use documents::{
 };
 pub use error::{ClientError, Problem};
 use exchange::{Ask, Reply};
+pub use finding::{
+    Audit, Change, Changes, DayStatistics, Filters, References, Referrer, Statistics,
+};
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 
 /// A client of one node.

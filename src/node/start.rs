@@ -1,7 +1,9 @@
 //! Starting a node.
 
+use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -13,11 +15,13 @@ use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
 use crate::access::{Access, Actions, Actor, NewToken, Right, SessionTimes, fresh_secret};
 use crate::clock::Clock;
+use crate::codes::CodeTables;
 use crate::config::Config;
 use crate::dns;
 use crate::http;
 use crate::ledger::current_log;
 use crate::pool::Pool;
+use crate::registrant::WARNING_DAYS;
 use crate::registry::{self, Registry, Seed};
 use crate::resolver::Resolver;
 use crate::signing::NodeKeys;
@@ -53,7 +57,9 @@ pub async fn start(
         clock.clone(),
         registry::Settings {
             identifier_octets: config.identifier_max_octets,
+            codes: code_tables(config)?,
             uses: Arc::clone(access.uses()),
+            utc_offset_minutes: config.statistics_utc_offset.minutes(),
             ..Default::default()
         },
     )?);
@@ -118,6 +124,18 @@ fn seed(
     };
     registry::seed(store, keys, &seed, now_ms).context("NAMEPLATE_ADMIN_TOKEN cannot be used")?;
     Ok(made_up)
+}
+
+/// The tables of codes: the shipped ones, or the operator's own.
+fn code_tables(config: &Config) -> anyhow::Result<CodeTables> {
+    let read = |path: &Option<PathBuf>| {
+        let path = path.as_ref();
+        path.map(|path| fs::read(path).with_context(|| format!("cannot read {}", path.display())))
+            .transpose()
+    };
+    let (regions, industries) = (read(&config.codes_regions)?, read(&config.codes_industries)?);
+    CodeTables::load(regions.as_deref(), industries.as_deref())
+        .context("codes_regions or codes_industries cannot be used")
 }
 
 fn warn_of_ignored_prefixes(config: &Config, resolver: &Resolver) {
@@ -195,6 +213,7 @@ impl Core {
     /// The text of `/metrics`, with the gauges read as of then.
     fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
         let (store, resolver) = (Arc::clone(&self.store), Arc::clone(&self.resolver));
+        let clock = self.clock.clone();
         let (registry, render) = (Arc::downgrade(&self.registry), Arc::clone(&self.render_metrics));
         metrics::gauge!("nameplate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Arc::new(move || {
@@ -204,6 +223,8 @@ impl Core {
             let (records, bytes) = resolver.cache_figures();
             metrics::gauge!("nameplate_resolver_cache_records").set(records as f64);
             metrics::gauge!("nameplate_resolver_cache_bytes").set(bytes as f64);
+            let expiring = resolver.expiring(WARNING_DAYS, clock.now_ms());
+            metrics::gauge!("nameplate_prefixes_expiring").set(expiring as f64);
             if let Some(registry) = registry.upgrade() {
                 metrics::gauge!("nameplate_ledger_entries").set(registry.ledger_size() as f64);
             }

@@ -5,6 +5,7 @@ mod batches;
 mod between;
 mod grants;
 mod minting;
+mod statistics;
 mod templates;
 mod transfers;
 

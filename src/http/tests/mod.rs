@@ -3,6 +3,7 @@
 mod access;
 mod allocation;
 mod faults;
+mod finding;
 mod imports;
 mod permissions;
 mod records;
@@ -103,7 +104,7 @@ impl Node {
         Self { router: router(Arc::new(app)), store, resolver, draining, now_ms }
     }
 
-    pub(super) async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
+    async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
         let bearer = format!("Bearer {secret}");
         self.ask_as_anybody(line, &[("authorization", &bearer)], body).await
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::access::Asker;
 use crate::identifier::Identifier;
 use crate::record::{Record, Status};
-use crate::resolver::{Lookup, Outcome, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Subject};
 use crate::store::DocumentKind;
 use crate::store::staged::{put_document, put_prefix, put_record, put_registrant, value};
 
@@ -61,15 +61,16 @@ impl World {
             put_record(&*node.store, &record(identifier));
         }
         let mut world = Self { node, secrets: BTreeMap::new() };
-        let all = json!(["read", "register", "update", "retire", "administer"]);
+        let all = json!(["read", "register", "update", "retire"]);
+        let administers = json!(["read", "register", "update", "retire", "administer"]);
         let own = json!(["88.119"]);
         for (asker, role, registrant, actions, prefixes) in [
-            ("acme", "registrant-administrator", Some("acme"), &all, None),
+            ("acme", "registrant-administrator", Some("acme"), &administers, None),
             ("beta", "application", Some("beta"), &all, None),
             ("gamma", "operator", Some("gamma"), &all, None),
             ("delta", "application", Some("delta"), &all, None),
             ("node", "application", None, &all, None),
-            ("auditor", "auditor", None, &all, None),
+            ("auditor", "auditor", None, &json!(["read"]), None),
             ("beta without read", "application", Some("beta"), &json!(["update"]), None),
             ("beta within its prefix", "application", Some("beta"), &all, Some(&own)),
         ] {
@@ -157,7 +158,7 @@ impl World {
     fn resolved(&self, identifier: &str) -> BTreeSet<String> {
         let identifier = Identifier::literal(identifier).unwrap();
         let subject = Subject::Identifier(identifier.key());
-        let lookup = Lookup { subject, asker: &Asker::Public };
+        let lookup = Lookup { subject, asker: &Asker::Public, protocol: Protocol::Dns };
         let Ok(Outcome::Record(answer)) = self.node.resolver.resolve(&lookup) else { panic!() };
         let hidden = answer.view().values().filter(|value| HIDDEN.contains(&value.kind.as_str()));
         hidden.map(|value| value.kind.clone()).collect()

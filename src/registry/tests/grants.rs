@@ -9,7 +9,7 @@ use crate::record::{Record, ViewKind};
 use crate::registrant::{
     Access as Allowing, Grant, GrantSubject, Grantee, GroupId, MAX_GRANTS_ON_SUBJECT, RegistrantId,
 };
-use crate::resolver::{Lookup, Outcome, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Subject};
 use crate::store::DocumentKind;
 use crate::store::staged::{put_document, put_prefix, put_record, put_registrant, value};
 
@@ -30,7 +30,8 @@ fn world_over(node: Fixture) -> (Fixture, Actor) {
     put_record(&*node.store, &record("1"));
     let account = serde_json::json!({"role": "application", "registrant": "beta"});
     put_document(&*node.store, DocumentKind::Account, "beta", &account);
-    let token = new_token(BETA_SECRET, "beta", Actions::all(), None);
+    let actions = [Action::Read, Action::Update].into_iter().collect();
+    let token = new_token(BETA_SECRET, "beta", actions, None);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
     let beta = node.access.authenticate(BETA_SECRET, NOW_MS).unwrap().unwrap();
     (node, beta)
@@ -236,7 +237,8 @@ fn granters_with_more_grants_than_are_kept_are_read_from_the_store() {
 /// Whether an asker sees the hidden attribute.
 fn sees(resolver: &Resolver, asker: &Asker) -> bool {
     let identifier = Identifier::literal(X).unwrap();
-    let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
+    let (subject, protocol) = (Subject::Identifier(identifier.key()), Protocol::Http);
+    let lookup = Lookup { subject, asker, protocol };
     let outcome = match resolver.resolve_hot(&lookup) {
         Some(outcome) => outcome,
         None => resolver.resolve(&lookup).unwrap(),
