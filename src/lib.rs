@@ -17,6 +17,7 @@ pub mod dns;
 pub mod fuzzing;
 pub mod http;
 pub mod identifier;
+pub mod jobs;
 pub mod ledger;
 pub mod node;
 pub mod pool;

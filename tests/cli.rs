@@ -185,3 +185,39 @@ fn what_is_exported_can_be_imported_elsewhere() {
     });
     assert_eq!(records[0], records[1]);
 }
+
+#[test]
+fn a_job_goes_on_without_its_command() {
+    let node = Node::fresh();
+    let folder = node.launch().folder().to_owned();
+    let mut sheet = String::from("货号,型号,备注\r\n");
+    (0..20_000).for_each(|number| sheet.push_str(&format!("P{number},泵{number},=1+1\r\n")));
+    sheet.push_str("a b,too,many,cells\r\n");
+    let (sheet, _, _) = encoding_rs::GBK.encode(&sheet);
+    fs::write(folder.join("sheet.csv"), sheet).expect("written");
+    let mapping = json!({"columns": {"货号": "identifier", "型号": {"attribute": "model"},
+        "备注": null}, "prefix": "88.118.8"});
+    fs::write(folder.join("mapping.json"), mapping.to_string()).expect("written");
+    let import = ["job", "import", "sheet.csv", "--mapping", "mapping.json", "--json"];
+    let job: Json = serde_json::from_str(&text(&mut nameplate(&node, &import))).expect("JSON");
+    let id = job["id"].as_str().expect("a name").to_owned();
+    // Its waiting fails, because a row is at fault; what it prints counts.
+    let waited = output(&mut nameplate(&node, &["job", "wait", &id, "--json"]));
+    assert_eq!(waited.status.code(), Some(1));
+    let job: Json = serde_json::from_str(&decoded(&waited.stdout)).expect("JSON");
+    assert_eq!((&job["state"], &job["tally"]["created"]), (&json!("done"), &json!(20_000)));
+    let shown = text(&mut nameplate(&node, &["job", "list"]));
+    assert!(shown.contains("20000 created, 1 failed"), "{shown}");
+    text(&mut nameplate(&node, &["job", "rejects", &id, "--output", "bad.csv"]));
+    let rejects = fs::read_to_string(folder.join("bad.csv")).expect("fetched");
+    assert!(rejects.contains("20002") && rejects.contains("field-count"), "{rejects}");
+    let export = ["job", "export", "--format", "csv", "--prefix", "88.118.8", "--wait", "--json"];
+    let job: Json = serde_json::from_str(&text(&mut nameplate(&node, &export))).expect("JSON");
+    let id = job["id"].as_str().expect("a name");
+    let table = text(&mut nameplate(&node, &["job", "result", id]));
+    assert_eq!(table.lines().count(), 20_001);
+    assert!(table.starts_with("identifier,url,model\r\n88.118.8/P0,,泵0\r\n"), "{}", &table[..80]);
+    text(&mut nameplate(&node, &["job", "remove", id]));
+    let gone = output(&mut nameplate(&node, &["job", "show", id]));
+    assert_eq!(gone.status.code(), Some(3));
+}

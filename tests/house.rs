@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ROWS: [&[&str]; 6] = [
     &["identifier", "record", "registrant", "template", "codes", "tabular", "codec"],
     &["store", "ledger", "signing"],
-    &["resolver", "registry", "access"],
+    &["resolver", "registry", "access", "jobs"],
     &["dns", "handle", "http", "peer"],
     &["node"],
     &["main", "cli", "fuzzing"],

@@ -74,6 +74,16 @@ impl Access {
         Ok(actor)
     }
 
+    /// The actor whose token has this digest, as of now: for work that goes on after the request
+    /// that began it. None when the token or the account has ended meanwhile.
+    pub fn renew(&self, digest: TokenDigest, now_ms: u64) -> Result<Option<Actor>, StoreError> {
+        let as_of = self.store.read_point();
+        match TOKENS.get(&*self.store, &digest)? {
+            Some(token) => Actor::of(&*self.store, as_of, digest, token, now_ms),
+            None => Ok(None),
+        }
+    }
+
     /// When the token was last used, in milliseconds since 1970; as of a minute ago when that was
     /// before the node's start.
     pub fn last_use_ms(&self, token: &Token) -> Result<Option<u64>, StoreError> {
@@ -247,6 +257,11 @@ impl Actor {
     /// Whom the account acts for; none for the node itself.
     pub fn registrant(&self) -> Option<&RegistrantId> {
         self.registrant.as_ref()
+    }
+
+    /// Whether the token allows `action` somewhere.
+    pub fn allows(&self, action: Action) -> bool {
+        self.token.actions.contains(action)
     }
 
     /// Whether the actor may do `action` to records of `holder` under `prefix`.

@@ -20,6 +20,7 @@ mod group;
 mod history;
 pub mod import;
 mod init;
+mod job;
 mod login;
 mod mint;
 mod name;
@@ -76,6 +77,7 @@ enum Command {
     Audit(audit::Audit),
     Statistics(statistics::Statistics),
     Template(template::TemplateCommand),
+    Job(job::JobCommand),
     Token(token::TokenCommand),
     Grant(grant::GrantCommand),
     Group(group::GroupCommand),
@@ -131,6 +133,7 @@ impl Command {
             Command::Changes(command) => command.run(output),
             Command::Audit(command) => command.run(output),
             Command::Statistics(command) => command.run(output),
+            Command::Job(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),
@@ -165,7 +168,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed; import and check: some lines or rows are at fault
+  1    failed; import, job and check: some lines or rows are at fault
   2    wrong usage or configuration
   3    not registered
   4    retired

@@ -146,7 +146,7 @@ impl Client {
         media_type: &'static str,
         out: &mut dyn Write,
     ) -> Result<u64, ClientError> {
-        self.copy(AUDIT, filters, media_type, out).await
+        self.copy_matching(AUDIT, filters, media_type, out).await
     }
 
     /// Copies all statistics as CSV to `out`; returns their bytes.
@@ -155,7 +155,7 @@ impl Client {
         filters: &Filters<'_>,
         out: &mut dyn Write,
     ) -> Result<u64, ClientError> {
-        self.copy(STATISTICS, filters, "text/csv", out).await
+        self.copy_matching(STATISTICS, filters, "text/csv", out).await
     }
 
     /// Shows `report` changes as they are made, behind the position `after`, which moves along;
@@ -206,7 +206,7 @@ impl Client {
         self.call(&ask(path, filters, "application/json")).await?.accept()?.read()
     }
 
-    async fn copy(
+    async fn copy_matching(
         &self,
         path: &str,
         filters: &Filters<'_>,

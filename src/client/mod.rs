@@ -14,6 +14,7 @@ mod exchange;
 mod finding;
 mod grants;
 mod import;
+mod jobs;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use finding::{
     Audit, Change, Changes, DayStatistics, Filters, References, Referrer, Statistics,
 };
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
+pub use jobs::JobDocument;
 
 /// A client of one node.
 pub struct Client {

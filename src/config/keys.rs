@@ -184,6 +184,14 @@ settings! {
         /// How long a TCP connection may be silent.
         dns_tcp_idle_seconds: u64 = "10", "SECONDS", 1..=600;
     }
+    "Jobs" {
+        /// Most bytes of the files of all jobs: tables that were sent, refused records, results.
+        jobs_bytes: u64 = "68719476736", "BYTES", 1 << 20..=1 << 50;
+        /// Imports done at once; others take turns with them.
+        jobs_at_once: usize = "1", "COUNT", 1..=64;
+        /// How long jobs that have ended are kept, with their files.
+        jobs_kept_days: u64 = "7", "DAYS", 1..=3_650;
+    }
     "Memory and threads" {
         /// Memory for blocks of the store.
         cache_bytes: u64 = "268435456", "BYTES", 8 << 20..=1 << 44;

@@ -14,6 +14,7 @@ use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
 use crate::codec::Corrupt;
 use crate::identifier::{Identifier, Prefix};
+use crate::jobs::Jobs;
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{
@@ -28,6 +29,8 @@ pub struct App {
     pub resolver: Arc<Resolver>,
     /// The write side.
     pub registry: Arc<Registry>,
+    /// Imports and exports.
+    pub jobs: Arc<Jobs>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Where work that blocks is done.

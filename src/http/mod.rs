@@ -11,6 +11,7 @@
 //! ratio, memory, imports, address_rate, account_rate, login, sessions, passwords),
 //! `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
 //! ratio, memory, imports, streams); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, tables); gauge `nameplate_http_connections`.
 
 mod accept;
 mod accounts;
@@ -33,6 +34,7 @@ mod groups;
 mod health;
 mod identifiers;
 mod imports;
+mod jobs;
 mod layers;
 mod limits;
 mod listen;
@@ -40,6 +42,7 @@ mod openapi;
 mod page;
 mod path;
 mod peer;
+mod pipe;
 mod prefixes;
 pub mod problem;
 mod public;

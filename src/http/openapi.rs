@@ -14,6 +14,7 @@ use super::problem::KINDS;
     ),
     tags(
         (name = "identifiers", description = "Register, read, change and retire"),
+        (name = "jobs", description = "Imports and exports of any size"),
         (name = "resolution", description = "Where identifiers lead"),
         (name = "templates", description = "What records of a kind carry"),
         (name = "observation", description = "Changes, audit, statistics"),

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, mint, put, read, references, restore};
 use super::{
-    App, accounts, audit, backup, batches, changes, codes, grants, groups, health, imports, layers,
-    openapi, prefixes, public, registrants, resolve, sessions, statistics, templates, tokens,
-    transfers,
+    App, accounts, audit, backup, batches, changes, codes, grants, groups, health, imports, jobs,
+    layers, openapi, prefixes, public, registrants, resolve, sessions, statistics, templates,
+    tokens, transfers,
 };
 
 /// The router of a node.
@@ -30,7 +30,7 @@ pub(super) fn assemble(app: Arc<App>) -> Router {
     let timed = single().layer(limit_memory).merge(compressed).layer(limit_time);
     let decompress = RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true);
     let imports = imports().layer(decompress).layer(from_fn(layers::count_received));
-    let (router, _) = timed.merge(imports).merge(backups()).with_state(app).split_for_parts();
+    let (router, _) = timed.merge(imports).merge(streams()).with_state(app).split_for_parts();
     let router = router
         .method_not_allowed_fallback(layers::refuse_method)
         .fallback(layers::refuse_path)
@@ -44,7 +44,7 @@ pub(super) fn describe() -> OpenApi {
         .merge(single())
         .merge(lists())
         .merge(imports())
-        .merge(backups());
+        .merge(streams());
     openapi::finish(routes.into_openapi())
 }
 
@@ -62,6 +62,10 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::change::withdraw_template))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(jobs::read_job, jobs::remove_job))
+        .routes(routes!(jobs::pause_job))
+        .routes(routes!(jobs::resume_job))
+        .routes(routes!(jobs::cancel_job))
         .routes(routes!(registrants::read_registrant, registrants::update_registrant))
         .routes(routes!(registrants::step_registrant))
         .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
@@ -100,6 +104,7 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(statistics::read_statistics))
         .routes(routes!(grants::give_grant, grants::list_grants))
         .routes(routes!(groups::list_groups))
+        .routes(routes!(jobs::list_jobs, jobs::create_job))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(registrants::create_registrant, registrants::list_registrants))
         .routes(routes!(registrants::read_registrant_history))
@@ -116,6 +121,12 @@ fn imports() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(imports::import))
 }
 
-fn backups() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(backup::back_up))
+/// What may take as long as it takes.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::back_up))
+        .routes(routes!(jobs::send_data))
+        .routes(routes!(jobs::read_rejects))
+        .routes(routes!(jobs::read_result))
+        .routes(routes!(jobs::export_records))
 }

@@ -30,6 +30,11 @@ impl Folder {
         self.0.join("keys")
     }
 
+    /// The files of jobs.
+    pub fn jobs(&self) -> PathBuf {
+        self.0.join("jobs")
+    }
+
     /// The addresses a running node is bound to, as JSON.
     pub fn addresses(&self) -> PathBuf {
         self.0.join("addresses.json")

@@ -15,6 +15,7 @@ pub use start::start;
 
 use crate::dns;
 use crate::http;
+use crate::jobs::Jobs;
 use crate::pool::PoolThreads;
 use crate::registry::Registry;
 
@@ -24,6 +25,7 @@ pub struct Node {
     first_token: Option<String>,
     servers: Servers,
     registry: Arc<Registry>,
+    jobs: Arc<Jobs>,
     pool_threads: PoolThreads,
     draining: Arc<AtomicBool>,
     certificate: Option<Arc<http::Certificate>>,
@@ -70,8 +72,9 @@ impl Node {
         }
     }
 
-    /// Stops: no new connections, requests in flight get up to `patience`, what was accepted for
-    /// writing is written, the ledger gets its last checkpoint.
+    /// Stops: no new connections, requests in flight get up to `patience`, jobs stand still
+    /// until the next start, what was accepted for writing is written, the ledger gets its last
+    /// checkpoint.
     pub async fn stop(self, patience: Duration) {
         self.draining.store(true, Ordering::Release);
         let http = self.servers.http.into_iter().map(|server| server.stop(patience));
@@ -82,7 +85,10 @@ impl Node {
         };
         tokio::join!(futures_util::future::join_all(http), dns);
         let (registry, pool_threads) = (self.registry, self.pool_threads);
+        let jobs = self.jobs;
         let closing = tokio::task::spawn_blocking(move || {
+            jobs.close();
+            drop(jobs);
             registry.close();
             drop(registry);
             pool_threads.join();

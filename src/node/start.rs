@@ -19,6 +19,7 @@ use crate::codes::CodeTables;
 use crate::config::Config;
 use crate::dns;
 use crate::http;
+use crate::jobs::{self, Jobs};
 use crate::ledger::current_log;
 use crate::pool::Pool;
 use crate::registrant::WARNING_DAYS;
@@ -65,7 +66,18 @@ pub async fn start(
     )?);
     let (pool, pool_threads) = Pool::start(config.effective_pool_threads(), config.pool_queue)?;
     let draining = Arc::new(AtomicBool::new(false));
-    let core = Core { store, access, resolver, registry, pool, clock, draining, render_metrics };
+    let parts = jobs::Parts {
+        store: Arc::clone(&store),
+        registry: Arc::clone(&registry),
+        resolver: Arc::clone(&resolver),
+        access: Arc::clone(&access),
+        clock: clock.clone(),
+        check_dns: Arc::new(check_dns_value),
+    };
+    let jobs = Jobs::open(parts, job_settings(config, &folder)).context("jobs cannot go on")?;
+    let jobs = Arc::new(jobs);
+    let core =
+        Core { store, resolver, registry, jobs, access, pool, clock, draining, render_metrics };
 
     let mut addresses = Addresses::default();
     let dns = core.start_dns(config, &mut addresses)?;
@@ -77,6 +89,7 @@ pub async fn start(
         first_token,
         servers: Servers { http, dns },
         registry: core.registry,
+        jobs: core.jobs,
         pool_threads,
         draining: core.draining,
         certificate,
@@ -90,6 +103,7 @@ struct Core {
     access: Arc<Access>,
     resolver: Arc<Resolver>,
     registry: Arc<Registry>,
+    jobs: Arc<Jobs>,
     pool: Pool,
     clock: Clock,
     draining: Arc<AtomicBool>,
@@ -245,6 +259,7 @@ impl Core {
         Ok(http::App {
             resolver: Arc::clone(&self.resolver),
             registry: Arc::clone(&self.registry),
+            jobs: Arc::clone(&self.jobs),
             access: Arc::clone(&self.access),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
@@ -268,6 +283,15 @@ impl Core {
 fn check_dns_value(kind: &str, data: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(data).map_err(|_| "the data is not text".to_owned())?;
     dns::presentation::parse(&format!("DNS/{kind}"), text).map(drop)
+}
+
+fn job_settings(config: &Config, folder: &Folder) -> jobs::Settings {
+    jobs::Settings {
+        folder: folder.jobs(),
+        bytes: config.jobs_bytes,
+        at_once: config.jobs_at_once,
+        kept_ms: config.jobs_kept_days * 24 * 60 * 60 * 1_000,
+    }
 }
 
 fn http_settings(config: &Config) -> http::Settings {

@@ -10,6 +10,7 @@ mod disk;
 mod draft;
 mod json;
 mod meta;
+mod registration;
 mod value;
 mod view;
 
@@ -21,6 +22,7 @@ pub use draft::{
     TEMPLATE_DEFINITION, TemplateChoice,
 };
 pub use json::{RecordDocument, ValueDocument, timestamp};
+pub use registration::registration;
 pub use value::{Form, Permissions, Reference, Ttl, Value};
 pub use view::{Extra, View, ViewKind};
 

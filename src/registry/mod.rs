@@ -6,6 +6,7 @@
 //! conflict is not an error: the caller plans again.
 
 mod apply;
+mod bundle;
 mod check;
 mod command;
 mod counts;
@@ -30,12 +31,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+pub use bundle::{Bundle, Writes};
 pub use check::{CheckReport, Finding, check};
 pub use command::{
     AccountCommand, Application, Command, Condition, GrantCommand, IdempotencyKey, PrefixCommand,
     RegistrantCommand, Request, TemplateCommand, TransferCommand, Wish,
 };
-pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
+pub use plan::{MIN_SECRET_OCTETS, Outlook, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
@@ -174,7 +176,27 @@ impl Registry {
         request: &Request,
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
-        plan::plan(self, actor, request, now_ms)
+        plan::plan(self, actor, request, now_ms, None)
+    }
+
+    /// As [`Registry::plan`], for one of many requests that share what was read for others.
+    pub fn plan_within(
+        &self,
+        outlook: &Outlook,
+        actor: &Actor,
+        request: &Request,
+        now_ms: u64,
+    ) -> Result<Plan, RegistryError> {
+        plan::plan(self, actor, request, now_ms, Some(outlook))
+    }
+
+    /// Takes the numbers back that were given out for a change that nobody submits.
+    pub fn give_back(&self, change: &Change) {
+        for count in &change.counts {
+            if let submit::CountChange::Raise { counter, to } = count {
+                self.numbers.give_back(counter, *to);
+            }
+        }
     }
 
     /// The actor as of now, for planning again after a conflict: what it was known by may have

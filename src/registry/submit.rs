@@ -23,6 +23,8 @@ pub struct Change {
     pub(super) authority: Vec<Guard>,
     pub(super) read_at: ReadPoint,
     pub(super) guards: Vec<Guard>,
+    /// Rows that were read at other moments.
+    pub(super) more_guards: Vec<(ReadPoint, Vec<Guard>)>,
     pub(super) effects: Vec<Effect>,
     /// Rows that follow from the effects: indexes, marks.
     pub(super) rows: Vec<RowChange>,
@@ -110,6 +112,13 @@ impl Change {
                 && row.key.first() == Some(&(DocumentKind::Grant as u8))
         });
         touched.filter_map(|row| DocumentKey::read_key(&row.key).ok()).map(|key| key.id)
+    }
+
+    /// Whether nothing that was read for it has changed.
+    pub(super) fn stands(&self, transaction: &mut dyn Transaction) -> bool {
+        transaction.admit(self.authorised_at, &self.authority)
+            && transaction.admit(self.read_at, &self.guards)
+            && self.more_guards.iter().all(|(since, guards)| transaction.admit(*since, guards))
     }
 
     /// Roughly how many bytes the change writes.

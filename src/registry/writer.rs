@@ -83,9 +83,7 @@ impl Writer {
         transaction: &mut dyn Transaction,
         touched: &mut Touched,
     ) -> Verdict {
-        if !transaction.admit(change.authorised_at, &change.authority)
-            || !transaction.admit(change.read_at, &change.guards)
-        {
+        if !change.stands(transaction) {
             return Verdict::Conflict;
         }
         if let Err(error) = self.counts.admit(&*self.store, &change.counts) {

@@ -14,6 +14,11 @@ pub(crate) struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// What a crash at this moment would leave.
+    pub(crate) fn crashed(&self) -> Self {
+        Self { state: RwLock::new(self.state.read().unwrap().clone()), writer: Mutex::default() }
+    }
+
     fn view(&self) -> Snapshot {
         Snapshot(self.state.read().unwrap().clone())
     }

@@ -78,6 +78,22 @@ pub enum RawContent<'a> {
     Json(Cow<'a, str>),
 }
 
+impl RawContent<'_> {
+    /// Whether there is nothing in it: cells that are all blank.
+    pub fn is_blank(&self) -> bool {
+        matches!(self, RawContent::Cells(cells) if cells.iter().all(|cell| cell.trim().is_empty()))
+    }
+
+    /// The content apart from the reader, for another thread.
+    pub fn into_owned(self) -> RawContent<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            RawContent::Cells(cells) => RawContent::Cells(cells.into_iter().map(own).collect()),
+            RawContent::Json(text) => RawContent::Json(own(text)),
+        }
+    }
+}
+
 /// A record that was found: where, and its size in the window.
 struct Span {
     line: u64,
@@ -125,9 +141,7 @@ impl<R: Read> TableReader<R> {
         while let Some(raw) = self.next_raw()? {
             let RawRow { line, start, end, content } = raw;
             let content = match content {
-                Ok(RawContent::Cells(cells)) if cells.iter().all(|cell| cell.trim().is_empty()) => {
-                    continue;
-                }
+                Ok(content) if content.is_blank() => continue,
                 Ok(content) => plan.registration(content),
                 Err(fault) => Err(fault),
             };

@@ -5,6 +5,7 @@ mod allocation;
 mod faults;
 mod finding;
 mod imports;
+mod jobs;
 mod permissions;
 mod records;
 mod templates;
@@ -41,6 +42,8 @@ pub(super) struct Node {
     resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
     now_ms: Arc<AtomicU64>,
+    /// Where files of jobs are.
+    _folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -77,6 +80,21 @@ impl Node {
             registry::Settings::default(),
         );
         let now_ms = Arc::new(AtomicU64::new(NOW_MS));
+        let registry = Arc::new(registry.unwrap());
+        let access = Arc::new(Access::new(Arc::clone(&store)));
+        let folder = tempfile::TempDir::new().unwrap();
+        let parts = crate::jobs::Parts {
+            store: Arc::clone(&store),
+            registry: Arc::clone(&registry),
+            resolver: Arc::clone(&resolver),
+            access: Arc::clone(&access),
+            clock: Clock::fixed(NOW_MS),
+            check_dns: Arc::new(|_, _| Ok(())),
+        };
+        let path = folder.path().join("jobs");
+        let limits =
+            crate::jobs::Settings { folder: path, bytes: 1 << 20, at_once: 1, kept_ms: 1_000 };
+        let jobs = Arc::new(crate::jobs::Jobs::open(parts, limits).unwrap());
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -87,8 +105,9 @@ impl Node {
         };
         let app = App {
             resolver: Arc::clone(&resolver),
-            registry: Arc::new(registry.unwrap()),
-            access: Arc::new(Access::new(Arc::clone(&store))),
+            registry: Arc::clone(&registry),
+            jobs,
+            access,
             pool: Pool::start(2, 64).unwrap().0,
             clock: Clock::following(Arc::clone(&now_ms)),
             metrics: Arc::new(|| "figures 1\n".into()),
@@ -101,7 +120,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), store, resolver, draining, now_ms }
+        Self { router: router(Arc::new(app)), store, resolver, draining, now_ms, _folder: folder }
     }
 
     async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {

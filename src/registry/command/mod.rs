@@ -36,6 +36,11 @@ impl Request {
         Self { command, reason: String::new(), idempotency: None }
     }
 
+    /// Key of the identifier the request is about; none when it is about something else.
+    pub fn key(&self) -> Option<&CanonicalKey> {
+        self.command.key()
+    }
+
     /// What came of the request, from the receipts of its effects: that of the first, or all of
     /// them for a batch.
     pub fn receipt(&self, receipts: Vec<Receipt>) -> Option<Receipt> {

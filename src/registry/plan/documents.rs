@@ -30,7 +30,14 @@ impl Planning<'_> {
         prefix: &Prefix,
     ) -> Result<Option<StoredPrefix>, RegistryError> {
         self.guards.push(PREFIXES.guard(prefix));
-        Ok(PREFIXES.get(&*self.registry.store, prefix)?)
+        if let Some(stored) = self.outlook.and_then(|outlook| outlook.prefix(prefix)) {
+            return Ok(Some(stored));
+        }
+        let stored = PREFIXES.get(&*self.registry.store, prefix)?;
+        if let (Some(outlook), Some(stored)) = (self.outlook, &stored) {
+            outlook.keep_prefix(prefix, stored);
+        }
+        Ok(stored)
     }
 
     /// What the new version of a thing is made from.

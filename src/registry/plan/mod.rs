@@ -8,6 +8,7 @@ mod documents;
 mod grants;
 mod groups;
 mod minting;
+mod outlook;
 mod prefixes;
 mod records;
 mod registrants;
@@ -29,6 +30,7 @@ use crate::store::{Guard, ReadPoint, StoredDocument, StoredRecord};
 use crate::template::TemplateHead;
 
 pub(super) use documents::DocumentPlan;
+pub use outlook::Outlook;
 pub use tokens::MIN_SECRET_OCTETS;
 pub(super) use tokens::{new_token, token_body};
 
@@ -80,6 +82,8 @@ pub(super) struct Planning<'a> {
     pub request: &'a Request,
     pub actor: &'a Actor,
     pub now_ms: u64,
+    /// What was read already for requests that are planned together.
+    outlook: Option<&'a Outlook>,
     read_at: ReadPoint,
     repetition: Option<Repetition>,
     /// Rows that were read and must not have changed.
@@ -93,8 +97,9 @@ pub(super) fn plan(
     actor: &Actor,
     request: &Request,
     now_ms: u64,
+    outlook: Option<&Outlook>,
 ) -> Result<Plan, RegistryError> {
-    let read_at = registry.store.read_point();
+    let read_at = outlook.map_or_else(|| registry.store.read_point(), Outlook::read_at);
     let is_batch = matches!(request.command, Command::Batch(_));
     let repeated = |key| Repetition::new(actor.account(), key, is_batch, now_ms);
     let repetition = request.idempotency.as_ref().map(repeated);
@@ -110,7 +115,7 @@ pub(super) fn plan(
     };
     let actor = renewed.as_ref().unwrap_or(actor);
     let mut planning =
-        Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
+        Planning { registry, request, actor, now_ms, outlook, read_at, repetition, guards, heads };
     planning.refuse_inactive_actor()?;
     match &request.command {
         Command::Put { .. }
@@ -148,6 +153,7 @@ impl Planning<'_> {
             authority: authority.guards().to_vec(),
             read_at: self.read_at,
             guards,
+            more_guards: Vec::new(),
             effects,
             rows: Vec::new(),
             counts: Vec::new(),

@@ -149,7 +149,14 @@ impl Planning<'_> {
             return Ok(head.clone());
         }
         self.guards.push(document_guard::<TemplateHead>(key.text()));
-        let head = self.registry.resolver.template_head(key)?;
+        let known = self.outlook.and_then(|outlook| outlook.head(key));
+        let head = match known {
+            Some(head) => Some(head),
+            None => self.registry.resolver.template_head(key)?,
+        };
+        if let (Some(outlook), Some(head)) = (self.outlook, &head) {
+            outlook.keep_head(key, head);
+        }
         self.heads.insert(key.clone(), head.clone());
         Ok(head)
     }
