@@ -217,6 +217,13 @@ fn place(path: &str, whose: Whose, things: &Things) -> Option<String> {
         path if path.starts_with("/api/v1/transfers/{id}") => {
             path.replace("{id}", &things.transfers[of]).replace("{step}", "cancel")
         }
+        path if path.starts_with("/api/v1/groups/{id}") => {
+            path.replace("{id}", &format!("{}.service", REGISTRANTS[of]))
+        }
+        // A grant that never was: who may not is told so first.
+        path if path.starts_with("/api/v1/grants/{id}") => {
+            path.replace("{id}", &format!("{}.i00.view.everyone", REGISTRANTS[of]))
+        }
         path => path.replace("{name}", things.accounts[of]).replace("{id}", &things.tokens[of]),
     })
 }
@@ -245,6 +252,9 @@ fn request(method: &str, path: &str, whose: Whose, things: &Things) -> (String, 
         ("POST", "/api/v1/prefixes") => json!({"parent": "88.118", "registrant": registrant}),
         ("PATCH", "/api/v1/prefixes/{prefix}") => json!({"may_reinstate": true}),
         ("POST", "/api/v1/transfers") => json!({"to": "third", "prefixes": [PREFIXES[0]]}),
+        ("POST", "/api/v1/grants") => json!({"granter": registrant, "grantee": "everyone",
+            "subject": {"identifier": "88.118.8/SN-001"}, "access": "view"}),
+        ("PUT", "/api/v1/groups/{id}") => json!({"members": ["third"]}),
         ("POST", "/api/v1/sessions") => json!({"account": LOGIN.0, "password": LOGIN.1}),
         _ => return (String::new(), "application/json"),
     };

@@ -105,12 +105,15 @@ fn mark(headers: &mut HeaderMap, view: &View<'_>, keep: Keep) {
     mark_caching(headers, view.kind, keep);
 }
 
-/// Sets what caches may do: nothing with what only some may see.
+/// Sets what caches may do: nothing with what only some may see, and nothing without asking with
+/// what a grant shows to everyone, because it ends when the grant does.
 pub(super) fn mark_caching(headers: &mut HeaderMap, kind: &ViewKind, keep: Keep) {
-    let caching = match (kind.is_public(), keep) {
-        (false, _) => "private, no-store".to_owned(),
-        (true, Keep::Revalidate) => "no-cache".to_owned(),
-        (true, Keep::Seconds(seconds)) => format!("public, max-age={seconds}"),
+    let caching = match keep {
+        _ if !kind.is_public() => "private, no-store".to_owned(),
+        Keep::Seconds(seconds) if kind.follows_the_record() => {
+            format!("public, max-age={seconds}")
+        }
+        Keep::Seconds(_) | Keep::Revalidate => "no-cache".to_owned(),
     };
     set(headers, CACHE_CONTROL, &caching);
     headers.insert(VARY, HeaderValue::from_static("Authorization, Accept"));

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod batches;
+mod between;
 mod grants;
 mod minting;
 mod statistics;
@@ -31,7 +32,10 @@ const NOW_MS: u64 = 1_767_225_600_000;
 const ADMIN_SECRET: &str = "a secret of the administrator";
 
 fn fixture() -> Fixture {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    fixture_over(Arc::new(MemoryStore::default()))
+}
+
+fn fixture_over(store: Arc<dyn Store>) -> Fixture {
     let keys = Arc::new(NodeKeys::from_seeds(&[1; 32], [2; 32]));
     let first = Seed {
         origin: "node.example".into(),

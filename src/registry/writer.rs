@@ -105,8 +105,8 @@ impl Writer {
         touched: &Touched,
     ) -> Result<(), StoreError> {
         let started = std::time::Instant::now();
-        // Whoever sees a record of this transaction must not judge it by the grants before it.
-        self.resolver.forget_grants(&touched.granters);
+        // Whoever sees what this transaction changes must not judge it by the grants before it.
+        let granting = self.resolver.change_grants(&touched.granters);
         transaction.commit().map_err(|error| {
             tracing::error!(%error, "writes have stopped");
             // In the words in which every later change is refused.
@@ -116,7 +116,7 @@ impl Writer {
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
         self.resolver.forget(&touched.keys);
-        self.resolver.forget_grants(&touched.granters);
+        drop(granting);
         if touched.zones
             && let Err(error) = self.resolver.reload_zones()
         {

@@ -2,15 +2,15 @@
 //!
 //! A granter's book holds its grants with the members of their groups. Books carry a stamp, the
 //! number of the granter's generation taken before the store was read; so do remembered records of
-//! which a grant shows something. A change of grants or groups begins new generations before it
-//! commits, so that whoever sees the change reads the grants again, and once more before anybody
-//! is told of it, so that nothing read in between stays.
+//! which a grant may show something. While a change of grants or groups is committed, nothing that
+//! was read counts, so that nobody judges what the commit changes by grants before it; then a new
+//! generation begins, before anybody is told of the change.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use quick_cache::{Weighter, sync::Cache};
 
@@ -24,8 +24,16 @@ use crate::store::{Read, Store, StoreError, find_document, scan_documents};
 /// Books of granters.
 pub(super) struct Books {
     kept: Cache<String, Kept, ByBytes, RandomState>,
-    generations: Box<[AtomicU64]>,
+    slots: Box<[Slot]>,
     hasher: RandomState,
+}
+
+/// What is known of the granters of a slot.
+#[derive(Default)]
+struct Slot {
+    generation: AtomicU64,
+    /// Changes that are being committed.
+    changing: AtomicUsize,
 }
 
 /// When grants were read.
@@ -47,22 +55,24 @@ impl Books {
         let hasher = RandomState::new();
         Self {
             kept: Cache::with(BOOKS, BOOKS_BYTES, ByBytes, hasher.clone(), Default::default()),
-            generations: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
             hasher,
         }
     }
 
     /// What stands for now: to be taken before anything of the granter is read.
     pub(super) fn stamp(&self, granter: Option<&RegistrantId>) -> Stamp {
-        let slot = self.slot(granter_text(granter));
-        let generation = self.generations.get(slot);
-        Stamp { slot, generation: generation.map_or(0, |number| number.load(Ordering::SeqCst)) }
+        let slot = self.place(granter_text(granter));
+        let generation = self.slots.get(slot).map(|slot| slot.generation.load(Ordering::SeqCst));
+        Stamp { slot, generation: generation.unwrap_or_default() }
     }
 
-    /// Whether no grant of the granter has changed since.
+    /// Whether no grant of the granter has changed since, and none is changing.
     pub(super) fn is_current(&self, stamp: Stamp) -> bool {
-        let generation = self.generations.get(stamp.slot);
-        generation.is_some_and(|number| number.load(Ordering::SeqCst) == stamp.generation)
+        self.slots.get(stamp.slot).is_some_and(|slot| {
+            slot.changing.load(Ordering::SeqCst) == 0
+                && slot.generation.load(Ordering::SeqCst) == stamp.generation
+        })
     }
 
     /// What is granted on a record, if memory can tell.
@@ -100,21 +110,48 @@ impl Books {
         }
     }
 
-    /// Begins a new generation for a granter, by the name it has in names of grants. The node's
-    /// own groups may be in everybody's grants.
-    pub(super) fn forget(&self, granter: &str) {
-        if granter_of(granter) == Some(None) {
-            self.generations.iter().for_each(|number| {
-                number.fetch_add(1, Ordering::SeqCst);
-            });
-        } else if let Some(number) = self.generations.get(self.slot(granter)) {
-            number.fetch_add(1, Ordering::SeqCst);
+    /// Lets nothing count that was read of these granters, until the end of the change.
+    pub(super) fn change(&self, granters: &[String]) -> GrantsChange<'_> {
+        let mut places: Vec<usize> = Vec::new();
+        for granter in granters {
+            // The node's own groups may be in everybody's grants.
+            if granter_of(granter) == Some(None) {
+                places = (0..SLOTS).collect();
+                break;
+            }
+            places.push(self.place(granter));
         }
-        self.kept.remove(granter);
+        let change = GrantsChange { books: self, places };
+        change.slots().for_each(|slot| {
+            slot.changing.fetch_add(1, Ordering::SeqCst);
+        });
+        change
     }
 
-    fn slot(&self, granter: &str) -> usize {
+    fn place(&self, granter: &str) -> usize {
         self.hasher.hash_one(granter) as usize % SLOTS
+    }
+}
+
+/// A change of grants that is being committed; ends when it is dropped.
+#[must_use = "the change ends when this is dropped"]
+pub struct GrantsChange<'a> {
+    books: &'a Books,
+    places: Vec<usize>,
+}
+
+impl GrantsChange<'_> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.places.iter().filter_map(|&place| self.books.slots.get(place))
+    }
+}
+
+impl Drop for GrantsChange<'_> {
+    fn drop(&mut self) {
+        self.slots().for_each(|slot| {
+            slot.generation.fetch_add(1, Ordering::SeqCst);
+            slot.changing.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 
@@ -304,7 +341,7 @@ const BOOKS_BYTES: u64 = 64 << 20;
 
 /// Most rows, grants and members of their groups, of a book; larger ones are not kept, and what
 /// they hold is read for every answer.
-const BOOK_ROWS: usize = 20_000;
+const BOOK_ROWS: usize = 5_000;
 
 /// Slots of generations; two granters of one slot only cost a needless read.
 const SLOTS: usize = 4_096;

@@ -26,7 +26,7 @@ mod zones;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use books::{Allowed, Granted, granted_on};
+pub use books::{Allowed, Granted, GrantsChange, granted_on};
 pub use cursor::{BadCursor, Cursors};
 pub use directory::{DirectoryPage, PastVersion};
 pub use find::{

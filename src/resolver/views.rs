@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::Resolver;
-use super::books::{Allowed, Granted, Stamp};
+use super::books::{Allowed, Granted, GrantsChange, Stamp};
 use crate::access::{Action, Asker};
 use crate::record::{Extra, Record, Value, ViewKind};
 use crate::registrant::{Access, RegistrantId};
@@ -103,11 +103,11 @@ impl Resolver {
         Ok(Shown { stored, public, stamp })
     }
 
-    /// Forgets what these granters grant, by the names they have in names of grants; called by the
-    /// registry before each commit that changes grants or groups, and after it before anybody is
-    /// told.
-    pub fn forget_grants(&self, granters: &[String]) {
-        granters.iter().for_each(|granter| self.books.forget(granter));
+    /// Begins a change of what these granters grant, by the names they have in names of grants:
+    /// what was remembered of it counts no more. Held by the registry from before the commit until
+    /// after it, before anybody is told.
+    pub fn change_grants(&self, granters: &[String]) -> GrantsChange<'_> {
+        self.books.change(granters)
     }
 }
 

@@ -61,15 +61,16 @@ impl World {
             put_record(&*node.store, &record(identifier));
         }
         let mut world = Self { node, secrets: BTreeMap::new() };
-        let all = json!(["read", "register", "update", "retire", "administer"]);
+        let all = json!(["read", "register", "update", "retire"]);
+        let administers = json!(["read", "register", "update", "retire", "administer"]);
         let own = json!(["88.119"]);
         for (asker, role, registrant, actions, prefixes) in [
-            ("acme", "registrant-administrator", Some("acme"), &all, None),
+            ("acme", "registrant-administrator", Some("acme"), &administers, None),
             ("beta", "application", Some("beta"), &all, None),
             ("gamma", "operator", Some("gamma"), &all, None),
             ("delta", "application", Some("delta"), &all, None),
             ("node", "application", None, &all, None),
-            ("auditor", "auditor", None, &all, None),
+            ("auditor", "auditor", None, &json!(["read"]), None),
             ("beta without read", "application", Some("beta"), &json!(["update"]), None),
             ("beta within its prefix", "application", Some("beta"), &all, Some(&own)),
         ] {
@@ -316,6 +317,16 @@ async fn what_was_shown_is_never_taken_for_what_is_shown() {
         let tag = world.ask("anonymous", path, &[], None).await.header("etag").to_owned();
         assert_eq!(tag, plain.header("etag"));
     }
+    // The public path lets others keep what follows from the record alone.
+    let follow = async || {
+        let json = ("accept", "application/json");
+        let reply = world.ask("anonymous", "GET /88.118.1/X", &[json], None).await;
+        reply.header("cache-control").to_owned()
+    };
+    assert!(follow().await.starts_with("public, max-age="));
+    let id = world.give(&everyone).await;
+    assert_eq!(follow().await, "no-cache");
+    world.revoke(&id).await;
     // Askers in turn, on one remembered record.
     let id = world.give(&body(json!({"identifier": X}), &("beta", &["cost"], "view"))).await;
     for _ in 0..3 {

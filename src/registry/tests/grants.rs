@@ -1,5 +1,8 @@
 //! Grants against everything that happens at the same time.
 
+use std::sync::Mutex;
+
+use super::between::{Between, Side};
 use super::*;
 use crate::access::Asker;
 use crate::record::{Record, ViewKind};
@@ -15,7 +18,10 @@ const X: &str = "88.119/X";
 
 /// A node whose prefix 88.119 is acme's, and an application of beta.
 fn world() -> (Fixture, Actor) {
-    let node = fixture();
+    world_over(fixture())
+}
+
+fn world_over(node: Fixture) -> (Fixture, Actor) {
     for id in ["acme", "beta"] {
         put_registrant(&*node.store, id);
     }
@@ -24,7 +30,8 @@ fn world() -> (Fixture, Actor) {
     put_record(&*node.store, &record("1"));
     let account = serde_json::json!({"role": "application", "registrant": "beta"});
     put_document(&*node.store, DocumentKind::Account, "beta", &account);
-    let token = new_token(BETA_SECRET, "beta", Actions::all(), None);
+    let actions = [Action::Read, Action::Update].into_iter().collect();
+    let token = new_token(BETA_SECRET, "beta", actions, None);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
     let beta = node.access.authenticate(BETA_SECRET, NOW_MS).unwrap().unwrap();
     (node, beta)
@@ -145,8 +152,8 @@ fn a_grant_on_the_identifier_stops_edits_by_template() {
             "labels": {"en": name}, "view": "owner"})
     };
     for (version, published) in [(1, true), (2, false)] {
-        let definition = serde_json::json!(
-            {"labels": {"en": "t"}, "attributes": [attribute(2000, "open"), attribute(2001, "cost")]});
+        let attributes = [attribute(2000, "open"), attribute(2001, "cost")];
+        let definition = serde_json::json!({"labels": {"en": "t"}, "attributes": attributes});
         let content = serde_json::json!({"published": published, "definition": definition});
         let id = crate::template::version_id(1, version);
         put_document(&*node.store, DocumentKind::TemplateVersion, &id, &content);
@@ -207,6 +214,74 @@ fn grants_on_a_subject_are_bounded() {
     assert_eq!((faults[0].path.as_str(), faults[0].rule.as_str()), ("members", "length"));
 }
 
+#[test]
+fn granters_with_more_grants_than_are_kept_are_read_from_the_store() {
+    let (node, beta) = world();
+    let beta = Asker::Actor(Arc::new(beta));
+    for number in 0..5_001 {
+        let subject = GrantSubject::Identifier(format!("88.119/{number}"));
+        let given = Grant { subject, ..grant(Grantee::Everyone, Allowing::View) };
+        let content = serde_json::to_value(&given).unwrap();
+        put_document(&*node.store, DocumentKind::Grant, &given.id(), &content);
+    }
+    let kind = || node.resolver.view(&record("1"), &beta).unwrap();
+    let given = grant(to("beta"), Allowing::View);
+    for _ in 0..2 {
+        assert_eq!(kind(), ViewKind::PUBLIC);
+        node.apply(&give(&given)).unwrap();
+        assert_ne!(kind(), ViewKind::PUBLIC);
+        node.apply(&revoke(&given)).unwrap();
+    }
+}
+
+/// Whether an asker sees the hidden attribute.
+fn sees(resolver: &Resolver, asker: &Asker) -> bool {
+    let identifier = Identifier::literal(X).unwrap();
+    let (subject, protocol) = (Subject::Identifier(identifier.key()), Protocol::Http);
+    let lookup = Lookup { subject, asker, protocol };
+    let outcome = match resolver.resolve_hot(&lookup) {
+        Some(outcome) => outcome,
+        None => resolver.resolve(&lookup).unwrap(),
+    };
+    let Outcome::Record(answer) = outcome else { panic!("{outcome:?}") };
+    answer.view().values().any(|value| value.is_type("cost"))
+}
+
+/// Somebody reads between the moment the writer forgets and its commit, and between the commit and
+/// the moment anybody is told: the first must leave nothing behind, the second see what is.
+#[test]
+fn reads_around_a_commit_leave_nothing_stale() {
+    let store = Arc::new(Between::default());
+    let (node, beta) = world_over(fixture_over(Arc::clone(&store) as Arc<dyn Store>));
+    let askers = [Asker::Public, Asker::Actor(Arc::new(beta))];
+    let (seen, resolver) = (Arc::new(Mutex::new(Vec::new())), Arc::clone(&node.resolver));
+    let (noted, asking) = (Arc::clone(&seen), askers.clone());
+    store.look(move |side| {
+        let all = asking.each_ref().map(|asker| sees(&resolver, asker));
+        noted.lock().unwrap().push((side, all));
+    });
+    let everyone = grant(Grantee::Everyone, Allowing::View);
+    let group = grant(Grantee::Group(GroupId::parse("acme.g").unwrap()), Allowing::View);
+    let (nobody, beta, all) = ([false, false], [false, true], [true, true]);
+    for (request, before, after) in [
+        (give(&everyone), nobody, all),
+        (revoke(&everyone), all, nobody),
+        (keep("acme.g", &[]), nobody, nobody),
+        (give(&group), nobody, nobody),
+        (keep("acme.g", &["beta"]), nobody, beta),
+        (keep("acme.g", &[]), beta, nobody),
+        (keep("acme.g", &["beta"]), nobody, beta),
+        (revoke(&group), beta, nobody),
+    ] {
+        seen.lock().unwrap().clear();
+        node.apply(&request).unwrap();
+        let told = askers.each_ref().map(|asker| sees(&node.resolver, asker));
+        assert_eq!(told, after, "{request:?}");
+        let around = seen.lock().unwrap().clone();
+        assert_eq!(around[..2], [(Side::Before, before), (Side::After, after)], "{request:?}");
+    }
+}
+
 /// Readers hammer the record while the grant comes and goes: whoever was told that it is gone
 /// never sees by it again, and whoever was told that it is there does.
 #[test]
@@ -214,21 +289,7 @@ fn nobody_sees_by_a_grant_that_is_known_to_be_gone() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let (node, beta) = world();
     let beta = Asker::Actor(Arc::new(beta));
-    let resolver = &node.resolver;
-    let identifier = Identifier::literal(X).unwrap();
-    let sees = |asker: &Asker| {
-        let lookup = Lookup {
-            subject: Subject::Identifier(identifier.key()),
-            asker,
-            protocol: Protocol::Http,
-        };
-        let outcome = match resolver.resolve_hot(&lookup) {
-            Some(outcome) => outcome,
-            None => resolver.resolve(&lookup).unwrap(),
-        };
-        let Outcome::Record(answer) = outcome else { panic!("{outcome:?}") };
-        answer.view().values().any(|value| value.is_type("cost"))
-    };
+    let sees = |asker: &Asker| sees(&node.resolver, asker);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for asker in [&Asker::Public, &beta] {
