@@ -91,16 +91,16 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// As [`reason`], unless the body names one.
-pub(super) fn reason_or(headers: &HeaderMap, named: Option<String>) -> Result<String, Problem> {
-    let Some(named) = named else { return reason(headers) };
-    if named.len() > REASON_OCTETS || named.chars().any(char::is_control) {
-        let detail = format!(
-            "reason must have no control characters and at most {REASON_OCTETS} octets of UTF-8"
-        );
+/// Why the change is made: as the header says, or else the body.
+pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<String, Problem> {
+    let text = reason(headers)?;
+    let Some(told) = body.filter(|_| text.is_empty()) else { return Ok(text) };
+    if told.len() > REASON_OCTETS || told.chars().any(char::is_control) {
+        let detail =
+            format!("reason must be at most {REASON_OCTETS} octets without control characters");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(named)
+    Ok(told)
 }
 
 /// What makes a request the one it is.

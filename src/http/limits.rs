@@ -1,4 +1,4 @@
-//! What requests share: memory for bodies and answers, turns for imports.
+//! What requests share: memory for bodies and answers, turns for imports, rates.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::Settings;
 use super::problem::{self, Problem};
+use super::rates::Rates;
 
 /// The shares of memory and turns that are left.
 pub struct Limits {
@@ -15,6 +16,7 @@ pub struct Limits {
     imports: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     chunks: Semaphore,
+    rates: Rates,
 }
 
 /// A share of memory or a place among the imports; given back when dropped.
@@ -35,7 +37,13 @@ impl Limits {
             imports: Arc::new(Semaphore::new(settings.imports)),
             streams: Arc::new(Semaphore::new(settings.streams)),
             chunks: Semaphore::new(IMPORT_CHUNKS),
+            rates: Rates::new(settings),
         }
+    }
+
+    /// What has been asked of late.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// A share of memory for a body or an answer.

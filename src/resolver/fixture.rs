@@ -85,7 +85,7 @@ impl Rows {
         let registrant = registrant.map(|name| RegistrantId::parse(name).unwrap());
         let name = format!("{}-{registrant:?}", role.as_str());
         let secret = format!("secret of {name}");
-        let account = Account { role, registrant, disabled: false, password: None };
+        let account = Account::new(role, registrant, None);
         let key = DocumentKey { kind: Account::KIND, id: name.clone() };
         let stored = StoredDocument {
             position: Position { log: 1, index: 0 },
@@ -105,6 +105,7 @@ impl Rows {
             created_ms: START_MS,
             expires_ms: None,
             revoked: false,
+            session: None,
             version: 1,
         };
         TOKENS.put(&mut *changes, &digest, &token);

@@ -4,6 +4,7 @@ mod answers;
 mod granted;
 mod hostile;
 mod sockets;
+mod standing;
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::minting::Minting;
+use super::prefixes::Zone;
 use super::records::holder;
 use super::templated::Contents;
 use super::{Plan, Planning, Receipt};
@@ -27,7 +28,7 @@ pub(super) struct Step {
     pub subject: Subject,
     pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    pub zone: Prefix,
+    pub zone: Arc<Zone>,
     pub allocation: Allocation,
     pub authority: Authority,
     pub status: Status,
@@ -105,7 +106,7 @@ impl Planning<'_> {
             let parts = Parts {
                 identifier,
                 current: step.current.take(),
-                zone: &step.zone,
+                zone: &step.zone.prefix,
                 allocation: &step.allocation,
                 status: step.status,
                 contents: step.contents,
