@@ -8,6 +8,7 @@ mod corpus;
 mod dns;
 mod examples;
 mod faults;
+mod finding;
 mod harness;
 mod house;
 mod http;

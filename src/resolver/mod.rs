@@ -14,7 +14,6 @@ pub(crate) mod fixture;
 mod grants;
 mod history;
 mod journal;
-mod listing;
 mod references;
 mod statistics;
 mod tally;
@@ -35,7 +34,6 @@ pub use find::{
 };
 pub use grants::Listed;
 pub use journal::{DISORDER_MS, Period};
-pub use listing::Page;
 pub use references::{Referrer, ReferrersPage};
 pub use statistics::StatisticsPage;
 pub use tally::{OUTCOMES, Protocol};

@@ -68,8 +68,8 @@ pub(in crate::http) struct PageDocument {
 /// Records that fit all filters, retired ones included, each as the asker may see it; what the
 /// asker may not see of a record does not help to find it. `where` compares an indexed attribute
 /// of the template: `model:P-100` exactly, `rated_power_kw:5..10` from 5 up to but not 10,
-/// `rated_power_kw:5..=10` with 10, `rated_power_kw:5..` without an end, `note:=a..b` literally what
-/// stands behind the `=`; it needs `template` and `prefix` and may be repeated.
+/// `rated_power_kw:5..=10` with 10, `rated_power_kw:5..` without an end, `note:=a..b` literally
+/// what stands behind the `=`; it needs `template` and `prefix` and may be repeated.
 ///
 /// The order is the canonical one; with `where` it is, within each prefix, that of the first
 /// condition's values; with times it is that of the changes. A node looks at a bounded number of

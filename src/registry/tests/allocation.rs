@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::access::Asker;
 use crate::registrant::{AllocationState, Profile, RegistrantState, Step, Terms};
-use crate::resolver::{Lookup, Outcome, Protocol, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Query, Subject};
 
 pub(super) const CODES: [&str; 3] =
     ["91110108589104047H", "91350100M000100Y43", "91110108MA00NP019P"];
@@ -72,6 +72,12 @@ impl Fixture {
         let identifier = Identifier::parse(identifier).unwrap();
         let subject = Subject::Identifier(identifier.key());
         self.resolver.resolve(&Lookup { subject, asker, protocol: Protocol::Http }).unwrap()
+    }
+
+    fn found(&self, query: Query, asker: &Asker) -> usize {
+        let find = self.resolver.prepare(query, asker).unwrap();
+        let page = self.resolver.find_page(&find, asker, None, 10, usize::MAX).unwrap();
+        page.answers.len()
     }
 
     fn passes(&self, identifier: &str) -> Result<Receipt, RegistryError> {
@@ -354,9 +360,7 @@ fn a_suspended_prefix_stops_changes_and_resolves_unless_hidden() {
     for identifier in ["88.118.8/1", "88.118.8/none"] {
         assert!(matches!(node.outcome(identifier, &Asker::Public), Outcome::Withheld));
     }
-    let listed = |asker: &Asker| {
-        node.resolver.list(Some(&prefix("88.118")), None, 10, None, asker).unwrap().records.len()
-    };
+    let listed = |asker: &Asker| node.found(Query::default(), asker);
     assert_eq!((listed(&Asker::Public), listed(&admin)), (0, 1));
     node.step_prefix("88.118.8", Step::Resume).unwrap();
     assert!(matches!(node.outcome("88.118.8/1", &Asker::Public), Outcome::Record(_)));
@@ -380,8 +384,8 @@ fn a_closed_prefix_answers_with_tombstones_from_memory_too() {
     assert!(matches!(node.outcome("88.118.8/2", &Asker::Public), Outcome::Absent { .. }));
     assert!(matches!(node.outcome("88.118/1", &Asker::Public), Outcome::Record(_)));
     let active = Some(Status::Active);
-    let page = node.resolver.list(None, None, 10, active, &Asker::Public).unwrap();
-    assert_eq!(page.records.len(), 1, "only 88.118/1 is in use");
+    let in_use = node.found(Query { status: active, ..Query::default() }, &Asker::Public);
+    assert_eq!(in_use, 1, "only 88.118/1 is in use");
     assert_eq!(wrong_state(node.passes("88.118.8/1")), "closed");
     assert_eq!(node.check().findings, []);
 }
