@@ -26,6 +26,7 @@ tests | pci.ids            | /usr/share/misc/pci.ids             | real identifi
 tests | usb.ids            | /usr/share/misc/usb.ids             | real identifiers: USB devices
 bench | knot               | knotd                               | DNS server measured beside the node
 bench | nginx-light        | nginx                               | HTTP server measured beside the node
+bench | postgresql-15      | /usr/lib/postgresql/15/bin/pgbench  | database whose inserts are measured beside the node
 bench | util-linux         | taskset                             | keeps server and load on cores of their own
 '
 

@@ -36,6 +36,12 @@ pub struct SessionTimes {
     pub idle_ms: u64,
 }
 
+impl Default for SessionTimes {
+    fn default() -> Self {
+        Self { lifetime_ms: 12 * 3_600_000, idle_ms: 30 * 60_000 }
+    }
+}
+
 impl Access {
     /// Proves that `password` is the account's; none when it is not, or when there is no such
     /// account, or when it is disabled, which all cost the same. Takes 19 MiB and blocks.

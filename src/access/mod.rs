@@ -16,6 +16,7 @@ mod slots;
 mod token;
 mod uses;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -34,8 +35,8 @@ pub use uses::{Uses, use_counter};
 use crate::identifier::Prefix;
 use crate::registrant::RegistrantId;
 use crate::store::{
-    COUNTERS, Direction, Guard, Read, ReadPoint, Store, StoreError, all_keys, document_guard,
-    find_document,
+    COUNTERS, Direction, Guard, Read, ReadPoint, Store, StoreError, StoredDocument, all_keys,
+    document_guard, find_document, scan_documents,
 };
 
 /// Finds actors by their secrets.
@@ -92,11 +93,49 @@ impl Access {
         Ok(COUNTERS.get(&*self.store, &use_counter(&token.id))?.map(|count| count.0))
     }
 
-    /// All tokens, valid or not.
-    pub fn list(&self) -> Result<Vec<Token>, StoreError> {
+    /// The account of this name.
+    pub fn account(&self, name: &str) -> Result<Option<StoredDocument<Account>>, StoreError> {
+        find_document(&*self.store, name)
+    }
+
+    /// Shows the accounts whose names come behind `after`, in order, until `visit` breaks.
+    pub fn visit_accounts(
+        &self,
+        after: Option<&str>,
+        visit: impl FnMut(String, StoredDocument<Account>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        scan_documents(&*self.store, "", after, visit)
+    }
+
+    /// The tokens and sessions that the actor may see, valid or not: its own account's and those of
+    /// accounts that it keeps, or all for who inspects the whole node.
+    pub fn list(&self, actor: &Actor) -> Result<Vec<Token>, StoreError> {
         let mut tokens = Vec::new();
         visit_tokens(&*self.store, |_, token| tokens.push(token))?;
-        Ok(tokens)
+        if actor.role.reach(Right::Inspect) == Reach::Everywhere {
+            return Ok(tokens);
+        }
+        let mut kept: HashMap<String, bool> = HashMap::new();
+        kept.insert(actor.account().to_owned(), true);
+        let mut seen = Vec::new();
+        for token in tokens {
+            let known = kept.get(&token.account).copied();
+            let is_kept = match known {
+                Some(is_kept) => is_kept,
+                None => {
+                    let account = self.account(&token.account)?.map(|stored| stored.content);
+                    let is_kept = account.is_some_and(|account| {
+                        actor.keeps(account.role, account.registrant.as_ref())
+                    });
+                    kept.insert(token.account.clone(), is_kept);
+                    is_kept
+                }
+            };
+            if is_kept {
+                seen.push(token);
+            }
+        }
+        Ok(seen)
     }
 }
 

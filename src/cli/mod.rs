@@ -1,26 +1,44 @@
 //! What a person types: `nameplate` and its commands, one file each.
 //!
 //! Commands print what they found to standard output, for people or with `--json` for programs,
-//! and what is wrong to standard error. Secrets are never printed, but for a token that was just
-//! made.
+//! and what is wrong to standard error. Secrets are never printed, but for a token or session
+//! that was just made.
 
+mod account;
+mod audit;
 mod backup;
+mod batch;
 mod body;
+mod changes;
 mod check;
+mod codes;
 mod config;
 mod export;
+mod find;
+mod grant;
+mod group;
+mod history;
 pub mod import;
 mod init;
 mod job;
+mod login;
+mod mint;
 mod name;
 mod output;
+mod prefix;
 mod register;
+mod registrant;
 mod remote;
 mod resolve;
 mod restore;
 mod retire;
+mod secret;
 mod serve;
+mod statistics;
+mod template;
+mod things;
 mod token;
+mod transfer;
 mod update;
 
 use clap::{Parser, Subcommand};
@@ -47,12 +65,29 @@ enum Command {
     Name(name::NameForms),
     Register(register::Register),
     Resolve(resolve::Resolve),
+    Mint(mint::Mint),
+    Batch(batch::Batch),
+    History(history::History),
     Update(update::Update),
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
     Job(job::JobCommand),
+    Find(find::Find),
+    Changes(changes::Changes),
+    Audit(audit::Audit),
+    Statistics(statistics::Statistics),
+    Template(template::TemplateCommand),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
+    Account(account::AccountCommand),
+    Registrant(registrant::RegistrantCommand),
+    Prefix(prefix::PrefixCommand),
+    Transfer(transfer::TransferCommand),
+    Codes(codes::Codes),
+    Login(login::Login),
+    Logout(login::Logout),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -86,12 +121,29 @@ impl Command {
             Command::Name(command) => command.run(output),
             Command::Register(command) => command.run(output),
             Command::Resolve(command) => command.run(output),
+            Command::Mint(command) => command.run(output),
+            Command::Batch(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::Template(command) => command.run(output),
             Command::Update(command) => command.run(output),
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Job(command) => command.run(output),
+            Command::Find(command) => command.run(output),
+            Command::Changes(command) => command.run(output),
+            Command::Audit(command) => command.run(output),
+            Command::Statistics(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Registrant(command) => command.run(output),
+            Command::Prefix(command) => command.run(output),
+            Command::Transfer(command) => command.run(output),
+            Command::Codes(command) => command.run(output),
+            Command::Login(command) => command.run(output),
+            Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

@@ -4,13 +4,18 @@
 //! Every call is bounded in time and every answer in size. Absence is an outcome, not an error;
 //! a refusal is an error that carries the node's own words (RFC 9457).
 
+mod accounts;
 mod address;
+mod allocation;
 mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod finding;
+mod grants;
 mod import;
 mod jobs;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +30,9 @@ use tokio::io::AsyncWriteExt;
 
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
+pub use accounts::{AccountDocument, NewAccountDocument, SessionDocument};
 use address::Address;
+pub use allocation::Thing;
 use connection::{Connector, Payload, Sender};
 pub use documents::{
     Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,
@@ -33,6 +40,9 @@ pub use documents::{
 };
 pub use error::{ClientError, Problem};
 use exchange::{Ask, Reply};
+pub use finding::{
+    Audit, Change, Changes, DayStatistics, Filters, References, Referrer, Statistics,
+};
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 pub use jobs::JobDocument;
 
@@ -97,7 +107,7 @@ impl Client {
     ) -> Result<Written, ClientError> {
         let mut ask = Ask::new(Method::PUT, path_of(identifier)).json(body).when(condition);
         if let Some(key) = idempotency_key {
-            ask = ask.header("idempotency-key", key)?;
+            ask = ask.header(IDEMPOTENCY_KEY, key)?;
         }
         self.write(ask).await
     }
@@ -128,26 +138,6 @@ impl Client {
             StatusCode::NOT_FOUND => Ok(Found::Absent(reply.into_problem().to_string())),
             StatusCode::GONE => Ok(Found::Retired(reply.into_problem().record)),
             _ => Ok(Found::Record(Box::new(reply.accept()?.read()?))),
-        }
-    }
-
-    /// All versions of a record, newest first; empty when it was never registered.
-    pub async fn history(&self, identifier: &Identifier) -> Result<Vec<Json>, ClientError> {
-        let path = format!("{}/history", path_of(identifier));
-        let mut versions = Vec::new();
-        let mut before: Option<u64> = None;
-        loop {
-            let query = before.map(|version| format!("?before={version}")).unwrap_or_default();
-            let reply = self.call(&Ask::new(Method::GET, path.clone() + &query)).await?;
-            if reply.status == StatusCode::NOT_FOUND {
-                return Ok(versions);
-            }
-            let page: History = reply.accept()?.read()?;
-            versions.extend(page.versions);
-            match page.next {
-                Some(next) if before.is_none_or(|before| next < before) => before = Some(next),
-                _ => return Ok(versions),
-            }
         }
     }
 
@@ -369,5 +359,8 @@ const MAX_RESOLVED: usize = 1_000;
 const IDENTIFIERS: &str = "/api/v1/identifiers";
 /// Header that says why a change is made, as percent-encoded UTF-8.
 const REASON: &str = "nameplate-reason";
+
+/// Header that makes a repetition return the first outcome.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 const TOKENS: &str = "/api/v1/tokens";

@@ -1,12 +1,12 @@
 //! Every key of the configuration, declared once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use super::load::{ConfigError, Given};
 use super::setting::{Setting, check_range};
-use super::types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer};
+use super::types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer, UtcOffset};
 use crate::identifier::{MAX_OCTETS, Prefix};
 
 /// Declares the keys: doc comment, name, type, default as an environment variable would have it,
@@ -114,6 +114,13 @@ settings! {
         ledger_origin: Option<String> = "", "NAME";
         /// Most octets of an identifier that can be registered.
         identifier_max_octets: usize = "255", "OCTETS", 16..=MAX_OCTETS;
+        /// Table of regions (GB/T 2260) to use instead of the shipped one: CSV as in schemas/codes.
+        codes_regions: Option<PathBuf> = "", "FILE";
+        /// Table of industries (GB/T 4754) to use instead of the shipped one: CSV as in
+        /// schemas/codes.
+        codes_industries: Option<PathBuf> = "", "FILE";
+        /// When the days of the statistics begin: the offset of their place from UTC.
+        statistics_utc_offset: UtcOffset = "+08:00", "OFFSET";
         /// How long a stopping node waits for requests in flight.
         drain_seconds: u64 = "20", "SECONDS", 0..=600;
     }
@@ -138,6 +145,20 @@ settings! {
         http_idle_timeout_seconds: u64 = "60", "SECONDS", 1..=3_600;
         /// Most bytes of a request's body, and of one line of an import.
         http_body_bytes: usize = "1048576", "BYTES", 1_024..=64 << 20;
+        /// Requests that one address (IPv6: one /64) may make in a second, on average over five
+        /// seconds; more get 429. 0: any number. Addresses of this machine are not held back.
+        http_address_rate: u32 = "2000", "COUNT";
+        /// Requests and items of batches and imports that one account may send in a second, on
+        /// average over five seconds; more get 429, imports wait. 0: any number.
+        http_account_rate: u32 = "100000", "COUNT";
+        /// Address of a reverse proxy whose X-Forwarded-For is believed. Repeat for more.
+        http_proxy: Vec<IpAddr> = "", "IP";
+    }
+    "Logins" {
+        /// How long a session lasts.
+        session_seconds: u64 = "43200", "SECONDS", 60..=2_592_000;
+        /// How long a session may be unused before it ends.
+        session_idle_seconds: u64 = "1800", "SECONDS", 60..=2_592_000;
     }
     "DNS" {
         /// Address of DNS, UDP and TCP, or off.

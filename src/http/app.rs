@@ -3,22 +3,25 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 
 use super::problem::{self, Problem};
+use super::rates::Rates;
 use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
-use crate::identifier::Identifier;
+use crate::codec::Corrupt;
+use crate::identifier::{Identifier, Prefix};
 use crate::jobs::Jobs;
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{
     AccountCommand, Command, Plan, Receipt, Registry, RegistryError, Request, Verdict,
 };
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
-use crate::store::StoreError;
+use crate::resolver::{Answer, BadCursor, Lookup, Outcome, Protocol, Resolver, Subject};
+use crate::store::{StoreError, StoredRecord};
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -69,14 +72,17 @@ impl App {
         identifier: &Identifier,
         asker: &Asker,
     ) -> Result<Outcome, Problem> {
-        let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
+        let (subject, protocol) = (Subject::Identifier(identifier.key()), Protocol::Http);
+        let lookup = Lookup { subject, asker, protocol };
         if let Some(outcome) = self.resolver.resolve_hot(&lookup) {
             return Ok(outcome);
         }
         let (resolver, key, asker) =
             (Arc::clone(&self.resolver), identifier.key().clone(), asker.clone());
-        let resolve =
-            move || resolver.resolve(&Lookup { subject: Subject::Identifier(&key), asker: &asker });
+        let resolve = move || {
+            let subject = Subject::Identifier(&key);
+            resolver.resolve(&Lookup { subject, asker: &asker, protocol })
+        };
         Ok(self.pool.run(resolve).await??)
     }
 
@@ -99,11 +105,26 @@ impl App {
     async fn authenticate(&self, secret: String) -> Result<Arc<Actor>, Problem> {
         let (access, now_ms) = (Arc::clone(&self.access), self.clock.now_ms());
         let actor = self.pool.run(move || access.authenticate(&secret, now_ms)).await??;
-        actor.map(Arc::new).ok_or_else(|| {
+        let actor = actor.map(Arc::new).ok_or_else(|| {
             metrics::counter!("nameplate_http_bad_tokens_total").increment(1);
             let detail = "this token is unknown, expired or revoked: use another, or none to read";
             Problem::new(&problem::UNAUTHENTICATED, detail)
-        })
+        })?;
+        self.rates().charge(actor.account(), 1, now_ms)?;
+        Ok(actor)
+    }
+
+    /// What has been asked of late.
+    pub(super) fn rates(&self) -> &Rates {
+        self.limits.rates()
+    }
+
+    /// Waits until the actor may do `items` more, for work that comes in a stream.
+    pub(super) async fn pace(&self, actor: &Actor, items: usize) {
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        while let Err(wait) = self.rates().take(actor.account(), items, self.clock.now_ms()) {
+            tokio::time::sleep(wait.min(LONGEST_PACE)).await;
+        }
     }
 
     /// Makes a change and waits until it is durable. Plans again when another change came first.
@@ -154,6 +175,46 @@ impl App {
         Err(Problem::new(&problem::BUSY, detail))
     }
 
+    /// 404 for prefixes that neither are this node's nor lead to one that is.
+    pub(super) fn refuse_unserved(&self, prefix: &Prefix) -> Result<(), Problem> {
+        if self.resolver.zone_of(prefix).is_none() && !self.resolver.leads_to_zone(prefix) {
+            let detail = format!("prefix {prefix} is not served by this node");
+            return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
+        }
+        Ok(())
+    }
+
+    /// The place that the cursor of a query names.
+    pub(super) fn place<T>(
+        &self,
+        query: &str,
+        cursor: Option<&str>,
+        read: impl Fn(&[u8]) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let place = self.registry.cursors().open(query, cursor);
+        let place = place.and_then(|place| read(&place).map_err(|_| BadCursor));
+        place.map(Some).map_err(|bad| Problem::new(&problem::BAD_REQUEST, bad.to_string()))
+    }
+
+    /// A record as the actor may see it.
+    pub(super) async fn shown_to(
+        &self,
+        actor: Arc<Actor>,
+        stored: Arc<StoredRecord>,
+    ) -> Result<Answer, Problem> {
+        let asker = Asker::Actor(actor);
+        if let Some(kind) = self.resolver.view_without_grants(&stored.record, &asker) {
+            return Ok(Answer { stored, kind });
+        }
+        let resolver = Arc::clone(&self.resolver);
+        let view = move || {
+            let kind = resolver.view(&stored.record, &asker)?;
+            Ok::<_, StoreError>(Answer { stored, kind })
+        };
+        Ok(self.pool.run(view).await??)
+    }
+
     /// 503 when writes have stopped.
     fn refuse_when_stopped(&self) -> Result<(), Problem> {
         self.registry.stopped().map_or(Ok(()), |reason| Err(StoreError::Stopped(reason).into()))
@@ -200,6 +261,9 @@ pub(super) fn wrong_receipt(receipt: &Receipt) -> Problem {
     tracing::error!(?receipt, "the registry gave a receipt of the wrong kind");
     Problem::new(&problem::INTERNAL, "the change was made, but its receipt is of the wrong kind")
 }
+
+/// How long work that is held back sleeps before it asks again.
+const LONGEST_PACE: Duration = Duration::from_secs(1);
 
 /// How often a change is planned before the client is told to try again.
 const WRITE_ATTEMPTS: usize = 8;

@@ -8,20 +8,27 @@
 //! `nameplate_http_problems_total{problem}`, `nameplate_http_bad_tokens_total`,
 //! `nameplate_http_write_conflicts_total`, and `nameplate_http_refused_total{reason}` (connections,
 //! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
-//! ratio, memory, imports, tables); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, tables, streams, address_rate, account_rate, login, sessions,
+//! passwords), `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
 
 mod accept;
+mod accounts;
 mod answers;
 mod app;
+mod audit;
 mod backup;
+mod batches;
 mod body;
 mod certificate;
+mod changes;
 mod codes;
 mod conditions;
 mod connections;
 mod credentials;
 mod entries;
 mod faults;
+mod grants;
+mod groups;
 mod health;
 mod identifiers;
 mod imports;
@@ -32,14 +39,21 @@ mod listen;
 mod openapi;
 mod page;
 mod path;
+mod peer;
 mod pipe;
 mod prefixes;
 pub mod problem;
 mod public;
+mod rates;
 mod registrants;
 mod resolve;
 mod router;
+mod sessions;
 mod settings;
+mod statistics;
+mod steps;
+mod streamed;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod timed;

@@ -16,14 +16,18 @@ use super::problem::KINDS;
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "jobs", description = "Imports and exports of any size"),
         (name = "resolution", description = "Where identifiers lead"),
+        (name = "templates", description = "What records of a kind carry"),
+        (name = "observation", description = "Changes, audit, statistics"),
         (name = "registrants", description = "Enterprises: apply, review, suspend, close"),
         (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
         (name = "transfers", description = "Prefixes and identifiers to another registrant"),
         (name = "codes", description = "Regions and industries by name or code"),
+        (name = "grants", description = "Who sees and edits what is not everybody's"),
+        (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
-    components(schemas(super::imports::SummaryDocument)),
+    components(schemas(super::imports::SummaryDocument, super::batches::items::ItemBody)),
 )]
 struct Head;
 

@@ -1,6 +1,9 @@
 //! Limits and times of the HTTP side, as plain data.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::access::SessionTimes;
 
 /// Everything about HTTP that can be set.
 #[derive(Clone, Debug)]
@@ -25,18 +28,32 @@ pub struct Settings {
     pub registration_bytes: usize,
     /// Most bytes in the body of a bulk resolution.
     pub resolve_bytes: usize,
+    /// Most bytes in the body of a batch.
+    pub batch_bytes: usize,
     /// Most bytes in one line of an import.
     pub import_line_bytes: usize,
     /// Most lines of an import that are written at once.
     pub import_chunk_lines: usize,
     /// Most imports at once.
     pub imports: usize,
+    /// Most followers of changes and exports at once.
+    pub streams: usize,
+    /// How often a stream of changes without changes says that it is there.
+    pub heartbeat: Duration,
     /// Most bytes of bodies and large answers in memory at once; requests beyond get 503.
     pub memory_bytes: usize,
     /// Bytes of records after which a list or bulk answer ends; the rest is asked for again.
     pub answer_bytes: usize,
     /// Longest time for which a redirect or public record may be kept, in seconds.
     pub max_age_seconds: u32,
+    /// Requests that one address may make in a second, on average; 0 for any number.
+    pub address_rate: u32,
+    /// Requests and items that one account may send in a second, on average; 0 for any number.
+    pub account_rate: u32,
+    /// Reverse proxies, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
+    /// How long sessions last.
+    pub session_times: SessionTimes,
     /// Where people reach this node (`https://id.example.com`), for the readable pages.
     pub public_url: Option<String>,
 }
@@ -53,12 +70,19 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(60),
             registration_bytes: 1 << 20,
             resolve_bytes: 4 << 20,
+            batch_bytes: 16 << 20,
             import_line_bytes: 1 << 20,
             import_chunk_lines: 2_048,
             imports: 32,
+            streams: 64,
+            heartbeat: Duration::from_secs(15),
             memory_bytes: 128 << 20,
             answer_bytes: 8 << 20,
             max_age_seconds: 3_600,
+            address_rate: 2_000,
+            account_rate: 100_000,
+            proxies: Vec::new(),
+            session_times: SessionTimes::default(),
             public_url: None,
         }
     }

@@ -201,16 +201,12 @@ pub(super) async fn read_transfer(
 ) -> Result<Response<Body>, Problem> {
     let actor = app.actor(&head.headers).await?;
     let (id, _) = entries::named(&head.uri, PATH)?;
-    let stored = find(&app, &id).await?;
-    // Others' transfers are not told apart from those that do not exist.
-    let seen = stored.filter(|stored| may_see(&actor, &stored.content));
-    match seen {
-        Some(stored) => Ok(show(id, stored, StatusCode::OK)),
-        None => {
-            entries::expect_inspector(&actor, actor.registrant())?;
-            Err(absent(&id))
-        }
+    entries::expect_inspector(&actor, actor.registrant())?;
+    let stored = find(&app, &id).await?.ok_or_else(|| absent(&id))?;
+    if !may_see(&actor, &stored.content) {
+        entries::expect_inspector(&actor, stored.content.from.as_ref())?;
     }
+    Ok(show(id, stored, StatusCode::OK))
 }
 
 /// Decide on a transfer

@@ -171,7 +171,10 @@ impl<'a> Selection<'a> {
                 return ControlFlow::Continue(());
             }
             let kind = self.resolver.view(&stored.record, self.asker);
-            match take(&stored, View { record: &stored.record, kind }) {
+            let taken = kind
+                .map_err(ExportError::from)
+                .and_then(|kind| take(&stored, View { record: &stored.record, kind: &kind }));
+            match taken {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     fault = Some(error);

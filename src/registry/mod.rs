@@ -17,9 +17,12 @@ mod numbers;
 mod plan;
 mod queue;
 mod seed;
+mod statistics;
 mod submit;
 mod writer;
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;
 
@@ -43,13 +46,14 @@ use crate::clock::Clock;
 use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
-use crate::resolver::Resolver;
+use crate::resolver::{Cursors, Resolver};
 use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
 use numbers::Numbers;
 use queue::{Queue, Submission};
+use statistics::Statistics;
 use writer::Writer;
 
 /// The write side of a node.
@@ -58,6 +62,7 @@ pub struct Registry {
     resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    cursors: Cursors,
     numbers: Numbers,
     /// How fast prefixes change.
     rates: Buckets,
@@ -75,6 +80,8 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// How far ahead of UTC the node's clock time is, in minutes; its days begin by it.
+    pub utc_offset_minutes: i32,
     /// The codes that registrants are described with.
     pub codes: CodeTables,
     /// When tokens were last used, to be written now and then.
@@ -88,6 +95,7 @@ impl Default for Settings {
             queue_changes: 16_384,
             codes: CodeTables::shipped(),
             uses: Arc::default(),
+            utc_offset_minutes: 8 * 60,
         }
     }
 }
@@ -105,16 +113,19 @@ impl Registry {
         let appender = Appender::open(&*store, log, Arc::clone(&keys))?;
         let ledger_size = Arc::new(AtomicU64::new(appender.size()));
         let queue = Arc::new(Queue::new(settings.queue_changes));
+        let tallied = Arc::clone(&resolver);
         let writer = Writer {
             store: Arc::clone(&store),
             resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
+            statistics: Statistics::new(tallied, settings.utc_offset_minutes),
             clock,
             ledger_size: Arc::clone(&ledger_size),
             uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            warned_ms: 0,
             counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));
@@ -130,12 +141,15 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
+        // No change has a version 0, so that no salt of the ledger is the cursors' key.
+        let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
         let (numbers, rates) = (Numbers::default(), Buckets::new(RATE_SLOTS));
         Ok(Self {
             store,
             resolver,
             keys,
             settings,
+            cursors,
             numbers,
             rates,
             queue,
@@ -143,6 +157,16 @@ impl Registry {
             broken,
             writer,
         })
+    }
+
+    /// How far ahead of UTC the days of statistics begin, in minutes.
+    pub fn utc_offset_minutes(&self) -> i32 {
+        self.settings.utc_offset_minutes
+    }
+
+    /// What seals the cursors of this node's lists.
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -321,6 +345,17 @@ pub enum RegistryError {
         state: String,
         /// What would have to be done first, or why it cannot be.
         remedy: String,
+    },
+    /// An edit goes beyond what the holder grants the actor.
+    #[error(
+        "{} of {identifier}: not among the attributes that its holder lets you edit",
+        beyond.join(", ")
+    )]
+    NotGranted {
+        /// The identifier.
+        identifier: String,
+        /// Attributes and values that were to change.
+        beyond: Vec<String>,
     },
     /// Too much in too short a time.
     #[error("{what}: try again in {} seconds", retry_after_ms.div_ceil(1_000))]

@@ -2,14 +2,16 @@
 
 mod allocation;
 mod batches;
+mod grants;
 mod minting;
+mod statistics;
 mod templates;
 mod transfers;
 
 use std::sync::Arc;
 
 use super::*;
-use crate::access::{Access, Account, Action, Actions, NewToken, Role};
+use crate::access::{Access, Action, Actions, NewToken, Role};
 use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Status};
 use crate::registrant::RegistrantId;
@@ -89,7 +91,10 @@ impl Fixture {
     /// An account and a token for it.
     fn actor(&self, name: &str, role: Role, registrant: Option<&str>) -> Actor {
         let secret = format!("the long secret of {name}");
-        self.registry.enter_account(name, role, registrant);
+        let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
+        let (account, password) = (name.to_owned(), None);
+        let create = AccountCommand::Create { name: account, role, registrant, password };
+        self.apply(&Request::new(Command::Account(create))).unwrap();
         let token = new_token(&secret, name, role.actions(), None);
         self.apply(&Request::new(Command::CreateToken(token))).unwrap();
         self.access.authenticate(&secret, NOW_MS).unwrap().unwrap()
@@ -98,31 +103,6 @@ impl Fixture {
     fn check(&self) -> CheckReport {
         self.registry.close();
         check(&*self.store.snapshot(), &self.keys, &mut |_| {}).unwrap()
-    }
-}
-
-impl Registry {
-    /// Enters an account as a command for accounts would, without asking who may.
-    pub(crate) fn enter_account(&self, name: &str, role: Role, registrant: Option<&str>) {
-        let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
-        let account = Account::new(role, registrant, None);
-        let plan =
-            plan::DocumentPlan { keys: &self.keys, actor: "operator", reason: "", now_ms: NOW_MS };
-        let change = Change {
-            account: "operator".into(),
-            authorised_at: self.store.read_point(),
-            authority: Vec::new(),
-            read_at: self.store.read_point(),
-            guards: Vec::new(),
-            more_guards: Vec::new(),
-            effects: vec![plan.put(crate::ledger::EntryKind::Grant, name, None, &account)],
-            rows: Vec::new(),
-            counts: Vec::new(),
-            repetition: None,
-        };
-        let (send, receive) = std::sync::mpsc::channel();
-        self.submit(vec![change], Box::new(move |verdicts| send.send(verdicts).unwrap())).unwrap();
-        assert!(matches!(receive.recv().unwrap()[..], [Verdict::Committed(_)]));
     }
 }
 
@@ -225,7 +205,8 @@ fn tokens_reach_as_far_as_their_scope_and_stop_at_once() {
     // The plan was made while the token was good; the change must not pass after it ended.
     let plan = node.registry.plan(&acme, &put("88.118.8/9", P100, Condition::Always), NOW_MS);
     let Ok(Plan::Change(change)) = plan else { panic!() };
-    let id = node.access.list().unwrap().into_iter().find(|token| token.account == "acme");
+    let id =
+        node.access.list(&node.admin).unwrap().into_iter().find(|token| token.account == "acme");
     let id = id.unwrap().id;
     node.apply(&Request::new(Command::RevokeToken { id })).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
@@ -363,6 +344,14 @@ fn raw_columns_are_as_recorded() {
     let actions = [Action::Register, Action::Update].into_iter().collect();
     let token = new_token("secret of acme, long enough", "acme", actions, scope);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
+    node.draft(templates::PRODUCT, &templates::product()).unwrap();
+    node.publish(templates::PRODUCT).unwrap();
+    let attributes = serde_json::json!({"serial": "A", "made": "2026-01-05", "see": "20.500/x"});
+    let draft = Draft::from_json(templates::made(attributes).as_bytes()).unwrap();
+    let (prefix, serial) = (Prefix::parse("88.118").unwrap(), None);
+    let key = IdempotencyKey { key: "k-2".into(), request_digest: [8; 32] };
+    let batch = Command::Batch(vec![Command::Mint { prefix, serial, draft }]);
+    node.apply(&Request { idempotency: Some(key), ..Request::new(batch) }).unwrap();
     node.registry.close();
     let mut text = String::new();
     for column in crate::store::ColumnId::ALL {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::queue::{Queue, Submission, Taken};
+use super::queue::{Batch, Queue, Submission, Taken};
+use super::statistics::Statistics;
 use super::submit::{Change, CountChange, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::access::{TOKENS, Uses, old_sessions, use_counter};
@@ -21,10 +22,12 @@ pub(super) struct Writer {
     pub queue: Arc<Queue>,
     pub appender: Appender,
     pub counts: Counts,
+    pub statistics: Statistics,
     pub clock: Clock,
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
     pub uses: Arc<Uses>,
     pub swept_ms: u64,
+    pub warned_ms: u64,
     pub counted_ms: u64,
 }
 
@@ -32,7 +35,7 @@ impl Writer {
     /// Writes until the queue is closed and empty, then signs a last checkpoint.
     pub(super) fn run(mut self) {
         loop {
-            match self.queue.take(BATCH_CHANGES, BATCH_BYTES, CHECKPOINT_PATIENCE) {
+            match self.queue.take(BATCH, CHECKPOINT_PATIENCE) {
                 Taken::Batch(batch) => self.commit(batch, false),
                 Taken::Closed => {
                     self.count_uses();
@@ -62,6 +65,8 @@ impl Writer {
             self.appender.write_checkpoint(&mut *transaction, now_ms);
         }
         self.counts.write(&mut *transaction);
+        note(self.statistics.collect(&*store, now_ms, last));
+        self.statistics.write(&mut *transaction);
         let outcome = self.finish(transaction, &touched);
         for (verdicts, done) in told {
             done(match &outcome {
@@ -84,8 +89,12 @@ impl Writer {
         if let Err(error) = self.counts.admit(&*self.store, &change.counts) {
             return Verdict::Failed(error);
         }
+        touched.granters.extend(change.granters());
         let receipts = change.write(transaction, &mut self.appender);
-        receipts.iter().for_each(|receipt| touched.add(receipt));
+        for receipt in &receipts {
+            touched.add(receipt);
+            note(self.statistics.count(&*self.store, receipt));
+        }
         Verdict::Committed(receipts)
     }
 
@@ -96,6 +105,8 @@ impl Writer {
         touched: &Touched,
     ) -> Result<(), StoreError> {
         let started = std::time::Instant::now();
+        // Whoever sees a record of this transaction must not judge it by the grants before it.
+        self.resolver.forget_grants(&touched.granters);
         transaction.commit().map_err(|error| {
             tracing::error!(%error, "writes have stopped");
             // In the words in which every later change is refused.
@@ -105,6 +116,7 @@ impl Writer {
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
         self.resolver.forget(&touched.keys);
+        self.resolver.forget_grants(&touched.granters);
         if touched.zones
             && let Err(error) = self.resolver.reload_zones()
         {
@@ -139,6 +151,9 @@ impl Writer {
         if now_ms.saturating_sub(self.counted_ms) >= COUNT_INTERVAL_MS {
             self.count_uses();
         }
+        if now_ms.saturating_sub(self.warned_ms) >= WARNING_INTERVAL_MS {
+            self.warn(now_ms);
+        }
         if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS
             || self.store.stopped().is_some()
         {
@@ -158,6 +173,19 @@ impl Writer {
         self.swept_ms = now_ms;
     }
 
+    /// Logs which prefixes end soon or have ended; for those who read logs rather than lists.
+    fn warn(&mut self, now_ms: u64) {
+        self.warned_ms = now_ms;
+        let zones = self.resolver.zones();
+        let warnings = zones.iter().flat_map(|zone| {
+            let warnings = zone.allocation.warnings(now_ms).into_iter();
+            warnings.map(|warning| (&zone.prefix, warning))
+        });
+        for (prefix, warning) in warnings.take(MAX_WARNINGS) {
+            tracing::warn!(%prefix, "{warning}");
+        }
+    }
+
     /// Removes sessions whose time is over, and their last uses.
     fn sweep_sessions(&self, now_ms: u64) -> Result<(), StoreError> {
         let old = old_sessions(&*self.store, now_ms, idempotency::SWEEP_ROWS)?;
@@ -173,10 +201,19 @@ impl Writer {
     }
 }
 
+/// Logs what went wrong with statistics: no change is refused for them.
+fn note(outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "statistics are incomplete");
+    }
+}
+
 /// What a transaction touches and others remember.
 #[derive(Default)]
 struct Touched {
     keys: Vec<CanonicalKey>,
+    /// Whose grants or groups change, by their names in names of grants.
+    granters: Vec<String>,
     zones: bool,
     count: u64,
 }
@@ -206,17 +243,20 @@ impl Verdict {
     }
 }
 
-/// Most changes in one transaction.
-const BATCH_CHANGES: usize = 4_096;
-
-/// Most bytes in one transaction, roughly.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bounds of one transaction.
+const BATCH: Batch = Batch { changes: 4_096, bytes: 8 * 1024 * 1024 };
 
 /// How long the writer waits for work before it sees whether a checkpoint is due.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often last uses of tokens are written, in milliseconds.
 const COUNT_INTERVAL_MS: u64 = 60 * 1_000;
+
+/// How often prefixes that end soon are logged, in milliseconds.
+const WARNING_INTERVAL_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most of them that are logged at once; `nameplate prefix list --expiring-within-days` has all.
+const MAX_WARNINGS: usize = 100;
 
 /// How often outcomes of idempotent requests and sessions that are over are swept, in milliseconds.
 const SWEEP_INTERVAL_MS: u64 = 10 * 60 * 1_000;

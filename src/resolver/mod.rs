@@ -4,26 +4,54 @@
 //! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
 //! the store.
 
+mod books;
 mod cache;
+mod cursor;
 mod directory;
+mod find;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod grants;
 mod history;
+mod journal;
 mod listing;
+mod references;
+mod statistics;
+mod tally;
 mod templates;
+mod trail;
+mod views;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use books::{Allowed, Granted, granted_on};
+pub use cursor::{BadCursor, Cursors};
 pub use directory::{DirectoryPage, PastVersion};
+pub use find::{
+    BadCondition, Condition, Find, FindError, FoundPage, MAX_BYTES, MAX_ROWS, Place, Query, Wanted,
+    weight,
+};
+pub use grants::Listed;
+pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
+pub use references::{Referrer, ReferrersPage};
+pub use statistics::StatisticsPage;
+pub use tally::{OUTCOMES, Protocol};
+pub use trail::{AuditQuery, Step, StepsPage, Subject as AuditSubject};
 pub use zones::{Standing, Zone};
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
-use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use crate::store::{
+    ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord,
+};
+use books::Books;
 use cache::AnswerCache;
+use tally::Slot;
 use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
@@ -33,6 +61,7 @@ pub struct Resolver {
     zones: Zones,
     cache: AnswerCache,
     templates: Templates,
+    books: Books,
 }
 
 /// A question.
@@ -42,6 +71,8 @@ pub struct Lookup<'a> {
     pub subject: Subject<'a>,
     /// Who asks.
     pub asker: &'a Asker,
+    /// By which protocol; the statistics tell them apart.
+    pub protocol: Protocol,
 }
 
 /// What a question is about.
@@ -107,7 +138,7 @@ pub struct Answer {
 impl Answer {
     /// The record as the asker sees it.
     pub fn view(&self) -> View<'_> {
-        View { record: &self.stored.record, kind: self.kind }
+        View { record: &self.stored.record, kind: &self.kind }
     }
 }
 
@@ -116,15 +147,18 @@ impl Resolver {
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
         let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
-        Ok(Self { store, zones, cache, templates })
+        Ok(Self { store, zones, cache, templates, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(stored) = self.cache.find(key) {
-                    return Some(self.answer(stored, lookup.asker));
+                let remembered = self.cache.find(key);
+                if let Some((shown, slot)) = remembered.filter(|(shown, _)| self.is_current(shown))
+                {
+                    let kind = self.view_hot(&shown, lookup.asker)?;
+                    return Some(self.counted(slot, lookup, answer(shown.stored, kind)));
                 }
                 (&key.prefix(), true)
             }
@@ -132,9 +166,10 @@ impl Resolver {
             Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
         match self.zones.covering(prefix) {
+            None if of_record => Some(self.counted(Slot::NODE, lookup, Outcome::NotResponsible)),
             None => Some(Outcome::NotResponsible),
             Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
-                Some(Outcome::Withheld)
+                Some(self.counted(zone.slot, lookup, Outcome::Withheld))
             }
             Some(_) => None,
         }
@@ -146,12 +181,16 @@ impl Resolver {
             return Ok(outcome);
         }
         match lookup.subject {
-            Subject::Identifier(key) => self.find(key, lookup.asker),
+            Subject::Identifier(key) => self.find(key, lookup),
             Subject::Digest { prefix, digest } => {
                 let name = NameKey { prefix: prefix.clone(), digest: *digest };
                 match NAMES.get(&*self.store, &name)? {
-                    Some(key) => self.find(&key, lookup.asker),
-                    None => Ok(Outcome::Absent { descendants: false }),
+                    Some(key) => self.find(&key, lookup),
+                    None => {
+                        let slot = self.zones.covering(prefix).map_or(Slot::NODE, |zone| zone.slot);
+                        let absent = Outcome::Absent { descendants: false };
+                        Ok(self.counted(slot, lookup, absent))
+                    }
                 }
             }
             Subject::Prefix(prefix) => {
@@ -203,25 +242,41 @@ impl Resolver {
         self.cache.figures()
     }
 
-    fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+    /// What was looked up since the last call, by prefix and cell of the statistics; none for
+    /// questions about other nodes' prefixes. Called by the registry, which keeps them.
+    pub fn take_lookups(&self) -> Vec<(Option<Prefix>, [u64; LOOKUP_CELLS])> {
+        self.zones.tallies.take()
+    }
+
+    fn counted(&self, slot: Slot, lookup: &Lookup<'_>, outcome: Outcome) -> Outcome {
+        self.zones.tallies.count(slot, lookup.protocol, &outcome);
+        outcome
+    }
+
+    fn find(&self, key: &CanonicalKey, lookup: &Lookup<'_>) -> Result<Outcome, StoreError> {
         // The prefix may have been suspended since somebody looked; what is read under an old
         // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
         let Some(zone) = self.zones.covering(&key.prefix()) else {
-            return Ok(Outcome::NotResponsible);
+            return Ok(self.counted(Slot::NODE, lookup, Outcome::NotResponsible));
         };
-        if zone.is_withheld_from(asker) {
-            return Ok(Outcome::Withheld);
+        if zone.is_withheld_from(lookup.asker) {
+            return Ok(self.counted(zone.slot, lookup, Outcome::Withheld));
         }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
-            return Ok(Outcome::Absent { descendants: false });
+            let absent = Outcome::Absent { descendants: false };
+            return Ok(self.counted(zone.slot, lookup, absent));
         };
-        let stored = Arc::new(zone.as_it_stands(stored));
+        let shown = self.shown(zone.as_it_stands(stored))?;
         // What is hidden from some is for nobody to find in memory.
         if zone.standing() != Standing::Hidden {
-            self.cache.fill(key, &stored, ticket);
+            self.cache.fill(key, &shown, zone.slot, ticket);
         }
-        Ok(self.answer(stored, asker))
+        let kind = match self.view_hot(&shown, lookup.asker) {
+            Some(kind) => kind,
+            None => self.view(&shown.stored.record, lookup.asker)?,
+        };
+        Ok(self.counted(zone.slot, lookup, answer(shown.stored, kind)))
     }
 
     /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
@@ -231,22 +286,11 @@ impl Resolver {
         (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
     }
 
-    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-        let kind = self.view(&stored.record, asker);
-        let status = stored.record.status;
-        let answer = Answer { stored, kind };
-        match status {
-            Status::Active => Outcome::Record(answer),
-            Status::Retired => Outcome::Retired(answer),
-        }
-    }
-
-    /// How much of a record somebody may see.
-    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
-        let Asker::Actor(_) = asker else { return ViewKind::Public };
-        let holder = self.holder_of(record);
-        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
-        if sees_all { ViewKind::Full } else { ViewKind::Public }
+    /// The record as the asker may see it; none where it is withheld. Blocks on the disk.
+    fn seen_by(&self, asker: &Asker, stored: StoredRecord) -> Result<Option<Answer>, StoreError> {
+        let Some(stored) = self.as_it_stands(stored, asker) else { return Ok(None) };
+        let kind = self.view(&stored.record, asker)?;
+        Ok(Some(Answer { stored: Arc::new(stored), kind }))
     }
 
     /// Who holds a record; none for the node itself.
@@ -284,6 +328,22 @@ impl Resolver {
         })?;
         Ok(found)
     }
+}
+
+fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
+    }
+}
+
+/// Goes on behind a row that cannot be read, which is logged: one bad row does not cost the others.
+fn pass_over(error: &StoreError) -> ControlFlow<()> {
+    metrics::counter!("nameplate_resolver_unreadable_rows_total").increment(1);
+    tracing::error!(%error, "a row was passed over");
+    ControlFlow::Continue(())
 }
 
 /// Whether a suffix is a DNS label of its own below `_id`; the others are below `_hash`.

@@ -1,13 +1,17 @@
 //! The routes over a real registry and a store in memory.
 
+mod access;
 mod allocation;
 mod faults;
+mod finding;
 mod imports;
 mod jobs;
+mod permissions;
 mod records;
+mod templates;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
 use axum::body::Body;
@@ -34,10 +38,12 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
-    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
     /// Where files of jobs are.
     _folder: tempfile::TempDir,
+    now_ms: Arc<AtomicU64>,
 }
 
 /// An answer, read whole.
@@ -88,6 +94,7 @@ impl Node {
         let limits =
             crate::jobs::Settings { folder: path, bytes: 1 << 20, at_once: 1, kept_ms: 1_000 };
         let jobs = Arc::new(crate::jobs::Jobs::open(parts, limits).unwrap());
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -97,12 +104,12 @@ impl Node {
             }),
         };
         let app = App {
-            resolver,
-            registry: Arc::clone(&registry),
+            resolver: Arc::clone(&resolver),
+            registry,
             jobs,
             access,
             pool: Pool::start(2, 64).unwrap().0,
-            clock: Clock::fixed(NOW_MS),
+            clock: Clock::following(Arc::clone(&now_ms)),
             metrics: Arc::new(|| "figures 1\n".into()),
             backup: Arc::new(|actor, out| {
                 let _ = write!(out, "backup for {}", actor.account());
@@ -113,7 +120,12 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), registry, draining, _folder: folder }
+        Self { router: router(Arc::new(app)), store, resolver, draining, now_ms, _folder: folder }
+    }
+
+    async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
+        let bearer = format!("Bearer {secret}");
+        self.ask_as_anybody(line, &[("authorization", &bearer)], body).await
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {
