@@ -96,7 +96,6 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::read::read_template_schema))
         .routes(routes!(templates::shipped::list_shipped_templates))
         .routes(routes!(templates::shipped::read_shipped_template))
-        .routes(routes!(list::list_identifiers))
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(history::read_history))
         .routes(routes!(jobs::list_jobs, jobs::create_job))
