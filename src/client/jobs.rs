@@ -202,7 +202,7 @@ impl Client {
         id: &str,
         out: &mut (impl AsyncWrite + Unpin),
     ) -> Result<u64, ClientError> {
-        self.copy(&format!("{}/rejects", path_of(id)), out).await
+        self.copy_file(&format!("{}/rejects", path_of(id)), out).await
     }
 
     /// Copies what a job made.
@@ -211,11 +211,11 @@ impl Client {
         id: &str,
         out: &mut (impl AsyncWrite + Unpin),
     ) -> Result<u64, ClientError> {
-        self.copy(&format!("{}/result", path_of(id)), out).await
+        self.copy_file(&format!("{}/result", path_of(id)), out).await
     }
 
     /// Copies an answer of any size; how many bytes it has.
-    async fn copy(
+    async fn copy_file(
         &self,
         path: &str,
         out: &mut (impl AsyncWrite + Unpin),

@@ -12,6 +12,8 @@
 //! `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
 //! ratio, memory, imports, streams); gauge `nameplate_http_connections`.
 //! ratio, memory, imports, tables); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, tables, streams, address_rate, account_rate, login, sessions,
+//! passwords), `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
 
 mod accept;
 mod accounts;

@@ -24,7 +24,6 @@ use super::problem::KINDS;
         (name = "codes", description = "Regions and industries by name or code"),
         (name = "grants", description = "Who sees and edits what is not everybody's"),
         (name = "templates", description = "What records of a kind carry"),
-        (name = "administration", description = "Tokens and backups"),
         (name = "administration", description = "Accounts, sessions, tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),

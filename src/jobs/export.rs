@@ -173,10 +173,10 @@ impl<'a> Selection<'a> {
             if !self.selects(&stored) {
                 return ControlFlow::Continue(());
             }
-            let taken = match self.resolver.view(&stored.record, self.asker) {
-                Ok(kind) => take(&stored, View { record: &stored.record, kind: &kind }),
-                Err(error) => Err(error.into()),
-            };
+            let kind = self.resolver.view(&stored.record, self.asker);
+            let taken = kind
+                .map_err(ExportError::from)
+                .and_then(|kind| take(&stored, View { record: &stored.record, kind: &kind }));
             match taken {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {

@@ -127,6 +127,11 @@ impl Jobs {
         Ok(Self { office, threads })
     }
 
+    /// Refuses those who may begin no job of any kind.
+    pub fn expect_beginner(&self, actor: &Actor) -> Result<(), JobError> {
+        if reads(actor) { Ok(()) } else { check_actions(actor) }
+    }
+
     /// Makes a job. An import waits for its table; an export begins.
     pub fn create(
         &self,
@@ -287,7 +292,7 @@ impl Jobs {
         out: &mut dyn std::io::Write,
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<u64, ExportError> {
-        if !actor.allows(Action::Read) {
+        if !reads(actor) {
             return Err(ExportError::Refused);
         }
         let Parts { store, resolver, .. } = &self.office.parts;
@@ -397,10 +402,15 @@ fn check_actions(actor: &Actor) -> Result<(), JobError> {
     Err(JobError::Refused("run jobs that change records"))
 }
 
+/// Whether somebody may export.
+fn reads(actor: &Actor) -> bool {
+    actor.allows(Action::Read) && actor.role().reach(Right::Read) != Reach::Nowhere
+}
+
 fn check_scope(actor: &Actor, task: &Task) -> Result<(), JobError> {
     match task {
         Task::Import(_) => check_actions(actor),
-        Task::Export(_) if actor.allows(Action::Read) => Ok(()),
+        Task::Export(_) if reads(actor) => Ok(()),
         Task::Export(_) => Err(JobError::Refused("run exports")),
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::access::{Actions, NewToken};
 use crate::registry::{self, Command, Request, Seed, check};
-use crate::resolver::{Lookup, Outcome, Protocol, Subject};
+use crate::resolver::{Lookup, Outcome, Subject};
 use crate::signing::NodeKeys;
 use crate::store::memory::MemoryStore;
 
@@ -342,8 +342,8 @@ fn a_sheet_in_gbk_is_mapped_and_its_bad_cells_are_named() {
     assert!(cells.iter().all(|cell| !cell.starts_with('=')), "{rejects}");
     let key = Identifier::parse("88.118/泵7").unwrap();
     let asker = crate::access::Asker::Public;
-    let lookup =
-        Lookup { subject: Subject::Identifier(key.key()), asker: &asker, protocol: Protocol::Http };
+    let subject = Subject::Identifier(key.key());
+    let lookup = Lookup { subject, asker: &asker, protocol: crate::resolver::Protocol::Http };
     let Outcome::Record(answer) = node.resolver.resolve(&lookup).unwrap() else { panic!() };
     assert_eq!(answer.stored.record.values[0].text(), Some("P-7"));
     assert_eq!(answer.stored.record.reason, "why");

@@ -104,6 +104,13 @@ pub enum Verdict {
 }
 
 impl Change {
+    /// Whether nothing that was read for it has changed.
+    pub(super) fn stands(&self, transaction: &mut dyn Transaction) -> bool {
+        transaction.admit(self.authorised_at, &self.authority)
+            && transaction.admit(self.read_at, &self.guards)
+            && self.more_guards.iter().all(|(since, guards)| transaction.admit(*since, guards))
+    }
+
     /// The granters whose grants or groups change, by the names they have in names of grants:
     /// those whose books the change touches.
     pub(super) fn granters(&self) -> impl Iterator<Item = String> {
@@ -112,13 +119,6 @@ impl Change {
                 && row.key.first() == Some(&(DocumentKind::Grant as u8))
         });
         touched.filter_map(|row| DocumentKey::read_key(&row.key).ok()).map(|key| key.id)
-    }
-
-    /// Whether nothing that was read for it has changed.
-    pub(super) fn stands(&self, transaction: &mut dyn Transaction) -> bool {
-        transaction.admit(self.authorised_at, &self.authority)
-            && transaction.admit(self.read_at, &self.guards)
-            && self.more_guards.iter().all(|(since, guards)| transaction.admit(*since, guards))
     }
 
     /// Roughly how many bytes the change writes.

@@ -47,9 +47,9 @@ pub(in crate::http) async fn send_data(
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
+    let actor = app.actor(&head.headers).await?;
     body::expect_type(&head.headers, &MEDIA_TYPES)?;
     let part = Part::read(&head.headers)?;
-    let actor = app.actor(&head.headers).await?;
     let id = job_id(&head.uri)?;
     app.refuse_unless_writing()?;
     let jobs = Arc::clone(&app.jobs);

@@ -66,6 +66,7 @@ pub(super) async fn create_job(
     let (head, body) = request.into_parts();
     body::expect_json(&head.headers, JOB_BYTES)?;
     let actor = app.actor(&head.headers).await?;
+    app.jobs.expect_beginner(&actor)?;
     let body = body::read(&app, body, JOB_BYTES).await?;
     let body: NewJobBody = body::parse(&body)?;
     let (task, reason) = body.task();

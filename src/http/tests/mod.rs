@@ -95,6 +95,7 @@ impl Node {
         let limits =
             crate::jobs::Settings { folder: path, bytes: 1 << 20, at_once: 1, kept_ms: 1_000 };
         let jobs = Arc::new(crate::jobs::Jobs::open(parts, limits).unwrap());
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
