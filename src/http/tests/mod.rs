@@ -79,7 +79,6 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
-        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let registry = Arc::new(registry.unwrap());
         let access = Arc::new(Access::new(Arc::clone(&store)));
         let folder = tempfile::TempDir::new().unwrap();
