@@ -15,6 +15,7 @@ mod kill;
 mod knot;
 mod locks;
 mod people;
+mod roles;
 mod schemathesis;
 mod service;
 mod stores;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Action, Actions};
+
 /// What an account is for.
 #[derive(
     Clone,
@@ -109,6 +111,37 @@ impl Role {
             Role::RegistrantAdministrator => "registrant-administrator",
             Role::Operator => "operator",
             Role::Application => "application",
+        }
+    }
+
+    /// Whether accounts of the role act for a registrant: always, never, or (none) either way.
+    pub fn needs_registrant(self) -> Option<bool> {
+        match self {
+            Role::PlatformAdministrator | Role::Reviewer | Role::Auditor => Some(false),
+            Role::RegistrantAdministrator => Some(true),
+            Role::Operator | Role::Application => None,
+        }
+    }
+
+    /// Whether accounts of the role may keep accounts of the role `other`, as far as
+    /// [`Right::Accounts`] reaches: nobody makes what is above them.
+    pub fn may_keep(self, other: Role) -> bool {
+        match self {
+            Role::PlatformAdministrator => true,
+            Role::RegistrantAdministrator => other.needs_registrant() != Some(false),
+            _ => false,
+        }
+    }
+
+    /// What tokens of the role may be for.
+    pub fn actions(self) -> Actions {
+        match self {
+            Role::PlatformAdministrator | Role::RegistrantAdministrator => Actions::all(),
+            Role::Reviewer => [Action::Read, Action::Administer].into_iter().collect(),
+            Role::Auditor => [Action::Read].into_iter().collect(),
+            Role::Operator | Role::Application => {
+                Action::ALL.into_iter().filter(|action| *action != Action::Administer).collect()
+            }
         }
     }
 

@@ -11,6 +11,8 @@ pub struct Token {
     pub id: String,
     /// Account that acts through the token.
     pub account: String,
+    /// Of sessions, what makes them end early; none for tokens that were made to be kept.
+    pub session: Option<Session>,
     /// What may be done.
     pub actions: Actions,
     /// Where; none is everywhere.
@@ -23,6 +25,15 @@ pub struct Token {
     pub revoked: bool,
     /// 1 when made, 2 when revoked.
     pub version: u64,
+}
+
+/// What makes a session end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The account's number of sessions when it began (`Account::sessions`); over at another.
+    pub number: u64,
+    /// How long it may be unused, in milliseconds.
+    pub idle_ms: u64,
 }
 
 impl Token {
@@ -62,9 +73,20 @@ pub struct NewToken {
 pub fn fresh_secret(
     random: &dyn ring::rand::SecureRandom,
 ) -> Result<String, ring::error::Unspecified> {
+    Ok(format!("npt_{}", fresh_text(random)?))
+}
+
+/// A secret for a new session, of 256 random bits: `nps_` and 43 characters.
+pub fn fresh_session_secret(
+    random: &dyn ring::rand::SecureRandom,
+) -> Result<String, ring::error::Unspecified> {
+    Ok(format!("nps_{}", fresh_text(random)?))
+}
+
+fn fresh_text(random: &dyn ring::rand::SecureRandom) -> Result<String, ring::error::Unspecified> {
     let mut bytes = [0; 32];
     random.fill(&mut bytes)?;
-    Ok(format!("npt_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes)))
+    Ok(data_encoding::BASE64URL_NOPAD.encode(&bytes))
 }
 
 /// Something that can be done under a prefix.
@@ -121,6 +143,11 @@ impl Actions {
         self.0 & action.bit() != 0
     }
 
+    /// Whether every action of `other` is in the set.
+    pub fn covers(self, other: Actions) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// The actions in the set.
     pub fn iter(self) -> impl Iterator<Item = Action> {
         Action::ALL.into_iter().filter(move |&action| self.contains(action))
@@ -171,10 +198,15 @@ impl Row for Token {
         for prefix in prefixes {
             writer.short_text(prefix.as_str());
         }
+        writer.u8(u8::from(self.session.is_some()));
+        if let Some(session) = self.session {
+            writer.varint(session.number).varint(session.idle_ms);
+        }
     }
 
     fn read_row(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        if reader.u8("token format")? != TOKEN_FORMAT {
+        let format = reader.u8("token format")?;
+        if !(FIRST_TOKEN_FORMAT..=TOKEN_FORMAT).contains(&format) {
             return Err(Corrupt::Format("token format"));
         }
         let version = reader.varint("version")?;
@@ -192,7 +224,25 @@ impl Row for Token {
             prefixes.push(prefix.map_err(|_| Corrupt::Range("prefix"))?);
         }
         let prefixes = if everywhere { None } else { Some(prefixes) };
-        Ok(Self { id, account, actions, prefixes, created_ms, expires_ms, revoked, version })
+        // Format 1 had no sessions.
+        let session = match format > FIRST_TOKEN_FORMAT && reader.u8("session")? != 0 {
+            true => {
+                let number = reader.varint("session's number")?;
+                Some(Session { number, idle_ms: reader.varint("idle time")? })
+            }
+            false => None,
+        };
+        Ok(Self {
+            id,
+            account,
+            session,
+            actions,
+            prefixes,
+            created_ms,
+            expires_ms,
+            revoked,
+            version,
+        })
     }
 }
 
@@ -200,4 +250,7 @@ impl Row for Token {
 pub const TOKENS: Column<TokenDigest, Token> = Column::new(ColumnId::Tokens);
 
 /// Number of the token's disk format.
-const TOKEN_FORMAT: u8 = 1;
+const TOKEN_FORMAT: u8 = 2;
+
+/// The oldest that is read.
+const FIRST_TOKEN_FORMAT: u8 = 1;

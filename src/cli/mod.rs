@@ -1,29 +1,39 @@
 //! What a person types: `nameplate` and its commands, one file each.
 //!
 //! Commands print what they found to standard output, for people or with `--json` for programs,
-//! and what is wrong to standard error. Secrets are never printed, but for a token that was just
-//! made.
+//! and what is wrong to standard error. Secrets are never printed, but for a token or session
+//! that was just made.
 
+mod account;
 mod backup;
 mod batch;
 mod body;
 mod check;
+mod codes;
 mod config;
 mod export;
+mod grant;
+mod group;
 mod history;
 pub mod import;
 mod init;
+mod login;
 mod mint;
 mod name;
 mod output;
+mod prefix;
 mod register;
+mod registrant;
 mod remote;
 mod resolve;
 mod restore;
 mod retire;
+mod secret;
 mod serve;
 mod template;
+mod things;
 mod token;
+mod transfer;
 mod update;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +69,15 @@ enum Command {
     Export(export::Export),
     Template(template::TemplateCommand),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
+    Account(account::AccountCommand),
+    Registrant(registrant::RegistrantCommand),
+    Prefix(prefix::PrefixCommand),
+    Transfer(transfer::TransferCommand),
+    Codes(codes::Codes),
+    Login(login::Login),
+    Logout(login::Logout),
     Config(config::ConfigCommand),
     Check(check::Check),
     Backup(backup::Backup),
@@ -101,6 +120,15 @@ impl Command {
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
+            Command::Account(command) => command.run(output),
+            Command::Registrant(command) => command.run(output),
+            Command::Prefix(command) => command.run(output),
+            Command::Transfer(command) => command.run(output),
+            Command::Codes(command) => command.run(output),
+            Command::Login(command) => command.run(output),
+            Command::Logout(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Backup(command) => command.run(output),

@@ -70,7 +70,39 @@ fn command_lines_of_the_readme_parse() {
         "token create --account acme --prefix 88.118.8 --action register --action update",
         "token create --data d",
         "token list",
+        "account create zhang.wei --role operator --registrant acme-pumps --password",
+        "account list --registrant acme-pumps",
+        "account show zhang.wei",
+        "account set-role zhang.wei registrant-administrator --reason moved",
+        "account disable zhang.wei",
+        "account enable zhang.wei",
+        "account set-password zhang.wei --own",
+        "registrant apply acme --name-zh 西安泵业有限公司 --unified-code 91110108MA00NP019P \
+         --industry C34 --region 110108 --contact 王工,ids@acme.example",
+        "registrant list --state applied",
+        "registrant update acme --name-en Acme --unset region --if-version 3",
+        "registrant reject acme --reason incomplete",
+        "registrant history acme",
+        "prefix apply --below 88.118 --registrant acme --identifiers 100000",
+        "prefix apply 88.118.017101",
+        "prefix approve 88.118.8 --valid-until 2031-01-01T00:00:00Z --writes-per-second 200",
+        "prefix set 88.118.8 --identifiers none --hidden-when-suspended true",
+        "prefix list --expiring-within-days 30",
+        "transfer offer --to zhang --prefix 88.118.8 88.118.9/1 88.118.9/2",
+        "transfer accept 00000001",
+        "codes regions 北京 海淀",
+        "login zhang.wei",
+        "logout",
         "token revoke 0123456789abcdef",
+        "grant add --template 88.118.8/T --group acme.service --attribute cost --access edit",
+        "grant add --identifier 88.118.8/SN-001 --everyone --access nothing --reason recall",
+        "grant list --granter acme --identifier 88.118.8/SN-001",
+        "grant list --to-me",
+        "grant revoke acme.i00.view.everyone",
+        "group set acme.service --member beta --member gamma --if-version 2",
+        "group list --keeper acme",
+        "group show acme.service",
+        "group remove acme.service",
         "config check n.toml",
         "check --data d",
         "backup --output f",
@@ -82,7 +114,19 @@ fn command_lines_of_the_readme_parse() {
             panic!("{line}: {error}");
         }
     }
+    for line in ["prefix apply", "prefix apply 88.1 --below 88", "transfer offer --to a"] {
+        let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
+        assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+    }
     for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"]
+        .into_iter()
+        .chain([
+            "grant add --everyone",
+            "grant add --template t --identifier i --everyone",
+            "grant add --template t --everyone --registrant beta",
+            "grant add --template t --everyone --access own",
+            "grant list --to-me --granter acme",
+        ])
     {
         let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");

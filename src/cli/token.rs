@@ -37,8 +37,8 @@ struct Create {
     /// Account that acts through the token
     #[arg(long, value_name = "NAME", default_value = "admin")]
     account: String,
-    /// What it allows: read, register, update, retire, administer; repeat for more; all when left
-    /// out
+    /// What it allows: read, register, update, retire, administer; repeat for more; all that the
+    /// account's role may when left out
     #[arg(long = "action", value_name = "ACTION", value_parser = action)]
     actions: Vec<Action>,
     /// Prefix under which it allows that; repeat for more; everywhere when left out
@@ -54,14 +54,14 @@ struct Create {
     remote: Remote,
 }
 
-/// List all tokens, without their secrets
+/// List the tokens and sessions that you may see, without their secrets
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
     remote: Remote,
 }
 
-/// End a token
+/// End a token or session
 #[derive(Debug, clap::Args)]
 struct Revoke {
     /// The token's public name, from the list
@@ -100,7 +100,8 @@ impl Create {
     fn create_remotely(&self, clock: &Clock) -> anyhow::Result<(String, String)> {
         let wanted = NewTokenDocument {
             account: self.account.clone(),
-            actions: self.allowed().iter().map(|action| action.as_str().to_owned()).collect(),
+            actions: (!self.actions.is_empty())
+                .then(|| self.actions.iter().map(|action| action.as_str().to_owned()).collect()),
             prefixes: self.scope().map(|all| all.iter().map(Prefix::to_string).collect()),
             expires: self.end_ms(clock).map(crate::record::timestamp),
         };
@@ -182,7 +183,10 @@ fn describe(token: &TokenDocument) -> String {
         (None, false) => String::new(),
     };
     let actions = token.actions.join(", ");
-    format!("{}  {}: {actions}; {scope}; since {}{end}", token.id, token.account, token.created)
+    let used = token.last_used.as_ref().map_or("never used".into(), |at| format!("used {at}"));
+    let kind = if token.session { "session, " } else { "" };
+    let (id, account) = (&token.id, super::output::printable(&token.account));
+    format!("{id}  {account}: {kind}{actions}; {scope}; since {}, {used}{end}", token.created)
 }
 
 fn action(text: &str) -> Result<Action, String> {

@@ -110,8 +110,9 @@ pub enum ResolvedOutcome {
 pub struct NewTokenDocument {
     /// Account that will act through it.
     pub account: String,
-    /// What it allows.
-    pub actions: Vec<String>,
+    /// What it allows; none is all that the account's role may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
     /// Where; none is everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefixes: Option<Vec<String>>,
@@ -127,6 +128,9 @@ pub struct TokenDocument {
     pub id: String,
     /// Account that acts through it.
     pub account: String,
+    /// Whether it is a session.
+    #[serde(default)]
+    pub session: bool,
     /// What it allows.
     pub actions: Vec<String>,
     /// Where; none is everywhere.
@@ -137,6 +141,9 @@ pub struct TokenDocument {
     /// When it ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// When it was last used (RFC 3339); none is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
     /// Whether it was revoked.
     #[serde(default)]
     pub revoked: bool,

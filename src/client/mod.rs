@@ -4,11 +4,14 @@
 //! Every call is bounded in time and every answer in size. Absence is an outcome, not an error;
 //! a refusal is an error that carries the node's own words (RFC 9457).
 
+mod accounts;
 mod address;
+mod allocation;
 mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod grants;
 mod import;
 mod templates;
 #[cfg(test)]
@@ -25,7 +28,9 @@ use tokio::io::AsyncWriteExt;
 
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
+pub use accounts::{AccountDocument, NewAccountDocument, SessionDocument};
 use address::Address;
+pub use allocation::Thing;
 use connection::{Connector, Payload, Sender};
 pub use documents::{
     Condition, Found, History, NewTokenDocument, Page, Resolved, ResolvedOutcome, TokenDocument,

@@ -1,6 +1,6 @@
 //! Every key of the configuration, declared once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -114,6 +114,11 @@ settings! {
         ledger_origin: Option<String> = "", "NAME";
         /// Most octets of an identifier that can be registered.
         identifier_max_octets: usize = "255", "OCTETS", 16..=MAX_OCTETS;
+        /// Table of regions (GB/T 2260) to use instead of the shipped one: CSV as in schemas/codes.
+        codes_regions: Option<PathBuf> = "", "FILE";
+        /// Table of industries (GB/T 4754) to use instead of the shipped one: CSV as in
+        /// schemas/codes.
+        codes_industries: Option<PathBuf> = "", "FILE";
         /// How long a stopping node waits for requests in flight.
         drain_seconds: u64 = "20", "SECONDS", 0..=600;
     }
@@ -138,6 +143,20 @@ settings! {
         http_idle_timeout_seconds: u64 = "60", "SECONDS", 1..=3_600;
         /// Most bytes of a request's body, and of one line of an import.
         http_body_bytes: usize = "1048576", "BYTES", 1_024..=64 << 20;
+        /// Requests that one address (IPv6: one /64) may make in a second, on average over five
+        /// seconds; more get 429. 0: any number. Addresses of this machine are not held back.
+        http_address_rate: u32 = "2000", "COUNT";
+        /// Requests and items of batches and imports that one account may send in a second, on
+        /// average over five seconds; more get 429, imports wait. 0: any number.
+        http_account_rate: u32 = "100000", "COUNT";
+        /// Address of a reverse proxy whose X-Forwarded-For is believed. Repeat for more.
+        http_proxy: Vec<IpAddr> = "", "IP";
+    }
+    "Logins" {
+        /// How long a session lasts.
+        session_seconds: u64 = "43200", "SECONDS", 60..=2_592_000;
+        /// How long a session may be unused before it ends.
+        session_idle_seconds: u64 = "1800", "SECONDS", 60..=2_592_000;
     }
     "DNS" {
         /// Address of DNS, UDP and TCP, or off.

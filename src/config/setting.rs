@@ -1,7 +1,7 @@
 //! How each type of key is read from text and shown in TOML.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -76,6 +76,16 @@ impl Single for SocketAddr {
         text.parse().map_err(|_| {
             format!("{text:?} is no address: write IP:PORT, such as 127.0.0.1:8080 or [::]:8080")
         })
+    }
+
+    fn show(&self) -> toml::Value {
+        self.to_string().into()
+    }
+}
+
+impl Single for IpAddr {
+    fn read_single(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("{text:?} is no IP address: write 192.0.2.1 or ::1"))
     }
 
     fn show(&self) -> toml::Value {

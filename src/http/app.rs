@@ -3,19 +3,23 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 
 use super::problem::{self, Problem};
+use super::rates::Rates;
 use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
 use crate::identifier::Identifier;
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
-use crate::registry::{Plan, Receipt, Registry, RegistryError, Request, Verdict};
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
-use crate::store::StoreError;
+use crate::registry::{
+    AccountCommand, Command, Plan, Receipt, Registry, RegistryError, Request, Verdict,
+};
+use crate::resolver::{Answer, Lookup, Outcome, Resolver, Subject};
+use crate::store::{StoreError, StoredRecord};
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -94,11 +98,26 @@ impl App {
     async fn authenticate(&self, secret: String) -> Result<Arc<Actor>, Problem> {
         let (access, now_ms) = (Arc::clone(&self.access), self.clock.now_ms());
         let actor = self.pool.run(move || access.authenticate(&secret, now_ms)).await??;
-        actor.map(Arc::new).ok_or_else(|| {
+        let actor = actor.map(Arc::new).ok_or_else(|| {
             metrics::counter!("nameplate_http_bad_tokens_total").increment(1);
             let detail = "this token is unknown, expired or revoked: use another, or none to read";
             Problem::new(&problem::UNAUTHENTICATED, detail)
-        })
+        })?;
+        self.rates().charge(actor.account(), 1, now_ms)?;
+        Ok(actor)
+    }
+
+    /// What has been asked of late.
+    pub(super) fn rates(&self) -> &Rates {
+        self.limits.rates()
+    }
+
+    /// Waits until the actor may do `items` more, for work that comes in a stream.
+    pub(super) async fn pace(&self, actor: &Actor, items: usize) {
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        while let Err(wait) = self.rates().take(actor.account(), items, self.clock.now_ms()) {
+            tokio::time::sleep(wait.min(LONGEST_PACE)).await;
+        }
     }
 
     /// Makes a change and waits until it is durable. Plans again when another change came first.
@@ -111,10 +130,15 @@ impl App {
     ) -> Result<Receipt, Problem> {
         self.refuse_when_stopped()?;
         let request = Arc::new(request);
-        for _ in 0..WRITE_ATTEMPTS {
+        let begins = matches!(request.command, Command::Account(AccountCommand::BeginSession(_)));
+        for attempt in 0..WRITE_ATTEMPTS {
             let (registry, actor) = (Arc::clone(&self.registry), Arc::clone(actor));
             let (planned, now_ms) = (Arc::clone(&request), self.clock.now_ms());
-            let plan = move || registry.plan(&actor, &planned, now_ms);
+            // The conflict may have been over the actor's own rows.
+            let plan = move || match attempt > 0 && !begins {
+                true => registry.plan(&registry.renew(&actor, now_ms)?, &planned, now_ms),
+                false => registry.plan(&actor, &planned, now_ms),
+            };
             let change = match self.pool.run(plan).await?? {
                 Plan::Done(receipt) => return Ok(receipt),
                 Plan::Change(change) => *change,
@@ -142,6 +166,24 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// A record as the actor may see it.
+    pub(super) async fn shown_to(
+        &self,
+        actor: Arc<Actor>,
+        stored: Arc<StoredRecord>,
+    ) -> Result<Answer, Problem> {
+        let asker = Asker::Actor(actor);
+        if let Some(kind) = self.resolver.view_without_grants(&stored.record, &asker) {
+            return Ok(Answer { stored, kind });
+        }
+        let resolver = Arc::clone(&self.resolver);
+        let view = move || {
+            let kind = resolver.view(&stored.record, &asker)?;
+            Ok::<_, StoreError>(Answer { stored, kind })
+        };
+        Ok(self.pool.run(view).await??)
     }
 
     /// 503 when writes have stopped.
@@ -190,6 +232,9 @@ pub(super) fn wrong_receipt(receipt: &Receipt) -> Problem {
     tracing::error!(?receipt, "the registry gave a receipt of the wrong kind");
     Problem::new(&problem::INTERNAL, "the change was made, but its receipt is of the wrong kind")
 }
+
+/// How long work that is held back sleeps before it asks again.
+const LONGEST_PACE: Duration = Duration::from_secs(1);
 
 /// How often a change is planned before the client is told to try again.
 const WRITE_ATTEMPTS: usize = 8;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::App;
 use super::problem::{self, Problem, ProblemDocument};
-use super::tokens::administrator;
+use crate::access::Right;
 
 /// Back up
 ///
@@ -39,7 +39,8 @@ pub(super) async fn back_up(
     State(app): State<Arc<App>>,
     head: Parts,
 ) -> Result<Response<Body>, Problem> {
-    let actor = administrator(&app, &head.headers).await?;
+    let actor = app.actor(&head.headers).await?;
+    actor.authorise_right(Right::Operate, None)?;
     let turn = Turn::take()?;
     let (send, mut pieces) = channel(PIECES);
     let mut pipe = Pipe {

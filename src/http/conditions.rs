@@ -81,7 +81,7 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(text) = one(headers, REASON)? else { return Ok(String::new()) };
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let decoded = decoded.unwrap_or_else(|_| "\u{0}".into());
-    if !is_reason(&decoded) {
+    if decoded.len() > REASON_OCTETS || decoded.chars().any(char::is_control) {
         let detail = format!(
             "Nameplate-Reason must be percent-encoded UTF-8 without control characters, at most \
              {REASON_OCTETS} octets"
@@ -91,19 +91,16 @@ pub(super) fn reason(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(decoded.into_owned())
 }
 
-/// Why the change is made: the member `reason` of its body, or else the header.
-pub(super) fn reason_of(headers: &HeaderMap, member: Option<String>) -> Result<String, Problem> {
-    let Some(reason) = member else { return reason(headers) };
-    if !is_reason(&reason) {
+/// Why the change is made: as the header says, or else the body.
+pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<String, Problem> {
+    let text = reason(headers)?;
+    let Some(told) = body.filter(|_| text.is_empty()) else { return Ok(text) };
+    if told.len() > REASON_OCTETS || told.chars().any(char::is_control) {
         let detail =
             format!("reason must be at most {REASON_OCTETS} octets without control characters");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(reason)
-}
-
-fn is_reason(text: &str) -> bool {
-    text.len() <= REASON_OCTETS && !text.chars().any(char::is_control)
+    Ok(told)
 }
 
 /// What makes a request the one it is.

@@ -25,6 +25,7 @@ impl From<RegistryError> for Problem {
                 let detail = "the ledger failed; the node's log says how";
                 return Problem::new(&problem::INTERNAL, detail);
             }
+            RegistryError::Ended => &problem::UNAUTHENTICATED,
             RegistryError::WeakSecret | RegistryError::TokenExists(_) => &problem::BAD_REQUEST,
             RegistryError::TooLong { .. } => &problem::IDENTIFIER_TOO_LONG,
             RegistryError::NotResponsible(_) => &problem::NOT_RESPONSIBLE,

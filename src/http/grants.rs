@@ -159,7 +159,7 @@ pub(super) async fn give_grant(
     actor.authorise_right(Right::Grants, actor.registrant())?;
     let body = body::read(&app, body, GRANT_BYTES).await?;
     let body: GrantBody = body::parse(&body)?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let grant = Grant {
         granter: body.granter.or_else(|| actor.registrant().cloned()),
         subject: canonical(body.subject),

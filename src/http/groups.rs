@@ -125,7 +125,7 @@ pub(super) async fn put_group(
     actor.authorise_right(Right::Grants, id.keeper())?;
     let body = body::read(&app, body, GRANT_BYTES).await?;
     let GroupBody { members, reason } = body::parse(&body)?;
-    let reason = conditions::reason_of(&head.headers, reason)?;
+    let reason = conditions::reason_or(&head.headers, reason)?;
     let command = GrantCommand::KeepGroup { id: id.clone(), members, condition };
     let is_new = find(&app, &id).await?.is_none();
     write(&app, &actor, Command::Grant(command), reason).await?;

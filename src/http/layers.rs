@@ -21,7 +21,7 @@ use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 
 use super::imports::Received;
 use super::problem::{self, Problem};
-use super::{App, limits};
+use super::{App, limits, peer};
 
 /// Surrounds the whole router; the outermost layer is the last.
 pub(super) fn surround(router: Router) -> Router {
@@ -63,6 +63,19 @@ fn answer_panic(_: Box<dyn Any + Send>) -> Response<Body> {
     metrics::counter!("nameplate_panics_total").increment(1);
     let detail = "the node failed in this request; its log says how";
     Problem::new(&problem::INTERNAL, detail).into_response()
+}
+
+/// Holds back addresses that ask too often, before anything of the request is looked at.
+pub(super) async fn limit_rate(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let address = peer::address(request.extensions(), request.headers(), &app.settings.proxies);
+    match app.rates().charge_address(address, app.clock.now_ms()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Ends requests that take too long. A change that was submitted goes on.

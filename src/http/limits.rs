@@ -1,4 +1,4 @@
-//! What requests share: memory for bodies and answers, turns for imports.
+//! What requests share: memory for bodies and answers, turns for imports, rates.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::Settings;
 use super::problem::{self, Problem};
+use super::rates::Rates;
 
 /// The shares of memory and turns that are left.
 pub struct Limits {
@@ -14,6 +15,7 @@ pub struct Limits {
     memory: Arc<Semaphore>,
     imports: Arc<Semaphore>,
     chunks: Semaphore,
+    rates: Rates,
 }
 
 /// A share of memory or a place among the imports; given back when dropped.
@@ -33,7 +35,13 @@ impl Limits {
             memory: Arc::new(Semaphore::new(kibibytes.min(u32::MAX as usize))),
             imports: Arc::new(Semaphore::new(settings.imports)),
             chunks: Semaphore::new(IMPORT_CHUNKS),
+            rates: Rates::new(settings),
         }
+    }
+
+    /// What has been asked of late.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// A share of memory for a body or an answer.

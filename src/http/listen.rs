@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -21,6 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Connections, Permit};
+use super::peer::Peer;
 use super::timed::Timed;
 use super::{Certificate, Settings};
 
@@ -116,13 +120,19 @@ struct Service {
 }
 
 impl Service {
-    async fn serve(self: Arc<Self>, stream: TcpStream, watcher: Watcher, _permit: Permit) {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: Peer,
+        watcher: Watcher,
+        _permit: Permit,
+    ) {
         // A peer that is gone already shows in the first read.
         let _ = stream.set_nodelay(true);
-        let Some(acceptor) = &self.tls else { return self.speak(stream, watcher).await };
+        let Some(acceptor) = &self.tls else { return self.speak(stream, peer, watcher).await };
         let handshake = acceptor.accept(stream);
         match tokio::time::timeout(self.settings.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => self.speak(stream, watcher).await,
+            Ok(Ok(stream)) => self.speak(stream, peer, watcher).await,
             Ok(Err(error)) => {
                 refuse("handshake");
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -131,13 +141,18 @@ impl Service {
         }
     }
 
-    async fn speak<S>(&self, stream: S, watcher: Watcher)
+    async fn speak<S>(&self, stream: S, peer: Peer, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let settings = &self.settings;
         let timed = Timed::new(stream, settings.first_bytes_timeout, settings.idle_timeout);
-        let connection = self.builder.serve_connection(TokioIo::new(timed), self.router.clone());
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(timed), service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended with an error");
         }
@@ -162,7 +177,8 @@ async fn accept(
                 Ok((stream, peer)) => {
                     if let Some(permit) = connections.admit(peer.ip()) {
                         let service = Arc::clone(&service);
-                        tasks.spawn(service.serve(stream, watched.watcher(), permit));
+                        let peer = Peer(peer.ip());
+                        tasks.spawn(service.serve(stream, peer, watched.watcher(), permit));
                     }
                 }
                 Err(error) => {

@@ -8,9 +8,11 @@
 //! `nameplate_http_problems_total{problem}`, `nameplate_http_bad_tokens_total`,
 //! `nameplate_http_write_conflicts_total`, and `nameplate_http_refused_total{reason}` (connections,
 //! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
-//! ratio, memory, imports); gauge `nameplate_http_connections`.
+//! ratio, memory, imports, address_rate, account_rate, login, sessions, passwords),
+//! `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
 
 mod accept;
+mod accounts;
 mod answers;
 mod app;
 mod backup;
@@ -34,12 +36,15 @@ mod listen;
 mod openapi;
 mod page;
 mod path;
+mod peer;
 mod prefixes;
 pub mod problem;
 mod public;
+mod rates;
 mod registrants;
 mod resolve;
 mod router;
+mod sessions;
 mod settings;
 mod templates;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::problem::KINDS;
         (name = "transfers", description = "Prefixes and identifiers to another registrant"),
         (name = "codes", description = "Regions and industries by name or code"),
         (name = "grants", description = "Who sees and edits what is not everybody's"),
+        (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),

@@ -26,6 +26,15 @@ pub(super) fn segment<'a>(uri: &'a Uri, base: &str) -> &'a str {
     rest.split('/').next().unwrap_or_default()
 }
 
+/// The text in the segment behind `base`, decoded once.
+pub(super) fn text(uri: &Uri, base: &str) -> Result<String, Problem> {
+    let decoded = percent_encoding::percent_decode_str(segment(uri, base)).decode_utf8();
+    decoded.map(String::from).map_err(|_| {
+        let detail = format!("{} is not UTF-8", uri.path());
+        Problem::new(&problem::BAD_REQUEST, detail)
+    })
+}
+
 /// Path of an identifier's record in the API.
 pub(super) fn of(identifier: &Identifier) -> String {
     format!("{IDENTIFIERS}{}", identifier.path_segment())

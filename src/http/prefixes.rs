@@ -204,7 +204,7 @@ pub(super) async fn create_prefix(
         None => actor.registrant().cloned(),
     };
     let (wish, terms) = (body.wish()?, body.terms()?);
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = PrefixCommand::Apply(Application { wish, registrant, terms });
     let change = Change { reason, ..Change::new(Command::Prefix(command)) };
     match app.write(&actor, change).await? {
@@ -320,7 +320,7 @@ pub(super) async fn update_prefix(
     let prefix = Prefix::parse(&entries::named(&head.uri, PATH)?.0)?;
     let body: TermsBody = entries::read_body(&app, body).await?;
     let terms = body.terms()?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = PrefixCommand::Amend { prefix: prefix.clone(), terms, condition };
     let change = Change { reason, ..Change::new(Command::Prefix(command)) };
     app.write(&actor, change).await?;
@@ -365,7 +365,7 @@ pub(super) async fn step_prefix(
         let detail = format!("{} changes no terms: PATCH the prefix", step.as_str());
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = PrefixCommand::Step { prefix: prefix.clone(), step, terms };
     let change = Change { reason, ..Change::new(Command::Prefix(command)) };
     app.write(&actor, change).await?;

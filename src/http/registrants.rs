@@ -185,7 +185,7 @@ pub(super) async fn create_registrant(
     let actor = app.actor(&head.headers).await?;
     let body: NewRegistrantBody = entries::read_body(&app, body).await?;
     let id = entries::registrant(&body.id)?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let profile = Profile {
         name_zh: body.name_zh,
         name_en: body.name_en,
@@ -299,7 +299,7 @@ pub(super) async fn update_registrant(
     let checked: RegistrantPatchBody = body::parse(&bytes)?;
     let mut changes: Map<String, Json> = body::parse(&bytes)?;
     changes.remove("reason");
-    let reason = conditions::reason_of(&head.headers, checked.reason)?;
+    let reason = conditions::reason_or(&head.headers, checked.reason)?;
     let command = RegistrantCommand::Update { id: id.clone(), changes, condition };
     let change = Change { reason, ..Change::new(Command::Registrant(command)) };
     app.write(&actor, change).await?;
@@ -339,7 +339,7 @@ pub(super) async fn step_registrant(
     let id = entries::registrant(&id)?;
     let step = entries::step(&Step::ALL, Step::as_str, &step)?;
     let body: ReasonBody = entries::read_optional(&app, &head.headers, body).await?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = RegistrantCommand::Step { id: id.clone(), step };
     let change = Change { reason, ..Change::new(Command::Registrant(command)) };
     app.write(&actor, change).await?;

@@ -16,14 +16,15 @@ use utoipa_axum::routes;
 
 use super::identifiers::{change, history, list, mint, put, read, restore};
 use super::{
-    App, backup, batches, codes, grants, groups, health, imports, layers, openapi, prefixes,
-    public, registrants, resolve, templates, tokens, transfers,
+    App, accounts, backup, batches, codes, grants, groups, health, imports, layers, openapi,
+    prefixes, public, registrants, resolve, sessions, templates, tokens, transfers,
 };
 
 /// The router of a node.
 pub(super) fn assemble(app: Arc<App>) -> Router {
     let limit_time = from_fn_with_state(Arc::clone(&app), layers::limit_time);
     let limit_memory = from_fn_with_state(Arc::clone(&app), layers::limit_memory);
+    let limit_rate = from_fn_with_state(Arc::clone(&app), layers::limit_rate);
     let compressed = lists().layer(limit_memory.clone()).layer(CompressionLayer::new().gzip(true));
     let timed = single().layer(limit_memory).merge(compressed).layer(limit_time);
     let decompress = RequestDecompressionLayer::new().gzip(true).pass_through_unaccepted(true);
@@ -33,7 +34,7 @@ pub(super) fn assemble(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(layers::refuse_method)
         .fallback(layers::refuse_path)
         .layer(DefaultBodyLimit::disable());
-    layers::surround(router)
+    layers::surround(router.layer(limit_rate))
 }
 
 /// The description of all routes.
@@ -67,6 +68,14 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(transfers::step_transfer))
         .routes(routes!(grants::read_grant, grants::revoke_grant))
         .routes(routes!(groups::read_group, groups::put_group, groups::remove_group))
+        .routes(routes!(accounts::create_account))
+        .routes(routes!(accounts::read_account))
+        .routes(routes!(accounts::set_role))
+        .routes(routes!(accounts::disable_account))
+        .routes(routes!(accounts::enable_account))
+        .routes(routes!(accounts::set_password))
+        .routes(routes!(sessions::log_in))
+        .routes(routes!(sessions::log_out))
         .routes(routes!(health::health))
         .routes(routes!(health::readiness))
         .routes(routes!(health::metrics))
@@ -82,6 +91,8 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::read::read_template_schema))
         .routes(routes!(templates::shipped::list_shipped_templates))
         .routes(routes!(templates::shipped::read_shipped_template))
+        .routes(routes!(list::list_identifiers))
+        .routes(routes!(accounts::list_accounts))
         .routes(routes!(history::read_history))
         .routes(routes!(grants::give_grant, grants::list_grants))
         .routes(routes!(groups::list_groups))

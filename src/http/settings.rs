@@ -1,6 +1,9 @@
 //! Limits and times of the HTTP side, as plain data.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::access::SessionTimes;
 
 /// Everything about HTTP that can be set.
 #[derive(Clone, Debug)]
@@ -39,6 +42,14 @@ pub struct Settings {
     pub answer_bytes: usize,
     /// Longest time for which a redirect or public record may be kept, in seconds.
     pub max_age_seconds: u32,
+    /// Requests that one address may make in a second, on average; 0 for any number.
+    pub address_rate: u32,
+    /// Requests and items that one account may send in a second, on average; 0 for any number.
+    pub account_rate: u32,
+    /// Reverse proxies, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
+    /// How long sessions last.
+    pub session_times: SessionTimes,
     /// Where people reach this node (`https://id.example.com`), for the readable pages.
     pub public_url: Option<String>,
 }
@@ -62,6 +73,10 @@ impl Default for Settings {
             memory_bytes: 128 << 20,
             answer_bytes: 8 << 20,
             max_age_seconds: 3_600,
+            address_rate: 2_000,
+            account_rate: 100_000,
+            proxies: Vec::new(),
+            session_times: SessionTimes::default(),
             public_url: None,
         }
     }

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, Response, StatusCode};
+use axum::http::{Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::problem::{self, Problem, ProblemDocument};
-use super::{App, answers, body, path};
-use crate::access::{Action, Actor, NewToken, Right, Token, TokenDigest, fresh_secret};
+use super::{App, answers, body, conditions, path};
+use crate::access::{
+    Action, Actions, NewToken, Right, Token, TokenDigest, fresh_secret, name_fault,
+};
 use crate::identifier::Prefix;
 use crate::record::timestamp;
 use crate::registry::{Command, Receipt, Request as Change};
+use crate::store::StoreError;
 
 /// A token to be made.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -25,9 +28,10 @@ pub(super) struct NewTokenBody {
     /// Account that will act through the token; 1 to 64 octets without control characters.
     #[schema(example = "acme")]
     account: String,
-    /// What the token allows.
-    #[schema(example = json!(["read", "register", "update", "retire"]))]
-    actions: Vec<Action>,
+    /// What the token allows; left out for all that tokens of the account's role may.
+    #[serde(default)]
+    #[schema(example = json!(["read", "register", "update", "retire"]), min_items = 1)]
+    actions: Option<Vec<Action>>,
     /// Prefixes under which it allows that; left out for everywhere.
     #[serde(default)]
     #[schema(example = json!(["88.118.8"]))]
@@ -50,6 +54,8 @@ pub(super) struct TokenDocument {
     secret: Option<String>,
     /// Account that acts through it.
     account: String,
+    /// Whether it is a session, which began with a password and ends by itself.
+    session: bool,
     /// What it allows.
     actions: Vec<Action>,
     /// Prefixes under which it allows that; left out for everywhere.
@@ -60,11 +66,15 @@ pub(super) struct TokenDocument {
     /// When it ends (RFC 3339); left out for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    /// When it was last used (RFC 3339), to the minute when that was before the node's start; left
+    /// out for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<String>,
     /// Whether it was revoked.
     revoked: bool,
 }
 
-/// All tokens.
+/// Tokens.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Tokens)]
 pub(super) struct TokensDocument {
@@ -74,8 +84,9 @@ pub(super) struct TokensDocument {
 
 /// Make a token
 ///
-/// The answer holds the secret, this once; the node keeps only its digest. For tokens that
-/// administer the whole node.
+/// The answer holds the secret, this once; the node keeps only its digest. For one's own account,
+/// within what one's own token allows, and for accounts that one keeps; accounts that exist by the
+/// names of their tokens only are the platform administrators'.
 #[utoipa::path(
     post,
     path = "/api/v1/tokens",
@@ -95,36 +106,53 @@ pub(super) async fn create_token(
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
     body::expect_json(&head.headers, TOKEN_BYTES)?;
-    let actor = administrator(&app, &head.headers).await?;
+    let actor = app.actor(&head.headers).await?;
+    if !actor.keeps_own_tokens() {
+        return Err(actor.authorise_right(Right::Accounts, None).err().map_or_else(
+            || Problem::new(&problem::FORBIDDEN, "this token may not make tokens"),
+            Problem::from,
+        ));
+    }
     let body = body::read(&app, body, TOKEN_BYTES).await?;
     let body: NewTokenBody = body::parse(&body)?;
     let (prefixes, expires_ms) = body.check()?;
+    let actions = match &body.actions {
+        Some(actions) => actions.iter().copied().collect(),
+        None => role_actions(&app, &body.account).await?,
+    };
     let secret = fresh_secret(&ring::rand::SystemRandom::new())
         .map_err(|_| Problem::new(&problem::INTERNAL, "the machine has no randomness"))?;
-    let token = NewToken {
-        secret: secret.clone(),
-        account: body.account.clone(),
-        actions: body.actions.iter().copied().collect(),
-        prefixes,
-        expires_ms,
-    };
+    let (account, id) = (body.account.clone(), TokenDigest::of(&secret).id());
+    let token = NewToken { secret: secret.clone(), account, actions, prefixes, expires_ms };
     let made = TokenDocument {
-        id: TokenDigest::of(&secret).id(),
+        id,
         secret: Some(secret),
         account: body.account,
-        actions: token.actions.iter().collect(),
+        session: false,
+        actions: actions.iter().collect(),
         prefixes: body.prefixes,
         created: timestamp(app.clock.now_ms()),
         expires: expires_ms.map(timestamp),
+        last_used: None,
         revoked: false,
     };
-    app.write(&actor, Change::new(Command::CreateToken(token))).await?;
+    let reason = conditions::reason(&head.headers)?;
+    let change = Change { reason, ..Change::new(Command::CreateToken(token)) };
+    app.write(&actor, change).await?;
     Ok(answers::json(StatusCode::CREATED, &made))
+}
+
+/// What tokens of the account may be for.
+async fn role_actions(app: &App, account: &str) -> Result<Actions, Problem> {
+    let (access, account) = (Arc::clone(&app.access), account.to_owned());
+    let found = app.pool.run(move || access.account(&account)).await??;
+    Ok(found.map_or_else(Actions::all, |stored| stored.content.role.actions()))
 }
 
 /// List tokens
 ///
-/// All tokens without their secrets. For tokens that administer the whole node.
+/// Tokens and sessions without their secrets: those of one's own account and of accounts that one
+/// keeps; all of them for the node's own roles.
 #[utoipa::path(
     get,
     path = "/api/v1/tokens",
@@ -141,17 +169,21 @@ pub(super) async fn list_tokens(
     State(app): State<Arc<App>>,
     head: Parts,
 ) -> Result<Response<Body>, Problem> {
-    administrator(&app, &head.headers).await?;
+    let actor = app.actor(&head.headers).await?;
+    actor.authorise_right(Right::Inspect, actor.registrant())?;
     let access = Arc::clone(&app.access);
-    let tokens = app.pool.run(move || access.list()).await??;
-    let tokens = tokens.into_iter().map(TokenDocument::from).collect();
+    let list = move || -> Result<Vec<TokenDocument>, StoreError> {
+        let seen = access.list(&actor)?.into_iter();
+        seen.map(|token| Ok(TokenDocument::new(access.last_use_ms(&token)?, token))).collect()
+    };
+    let tokens = app.pool.run(list).await??;
     Ok(answers::json(StatusCode::OK, &TokensDocument { tokens }))
 }
 
 /// Revoke a token
 ///
-/// Ends the token at once; changes that it has under way are refused. For tokens that administer
-/// the whole node.
+/// Ends the token or session at once; changes that it has under way are refused. For the token
+/// itself, for those of one's own account, and for those of accounts that one keeps.
 #[utoipa::path(
     delete,
     path = "/api/v1/tokens/{id}",
@@ -170,33 +202,23 @@ pub(super) async fn revoke_token(
     State(app): State<Arc<App>>,
     head: Parts,
 ) -> Result<Response<Body>, Problem> {
-    let actor = administrator(&app, &head.headers).await?;
+    let actor = app.actor(&head.headers).await?;
     let id = path::segment(&head.uri, "/api/v1/tokens/").to_owned();
-    match app.write(&actor, Change::new(Command::RevokeToken { id })).await? {
-        Receipt::Token { .. } => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            Ok(response)
-        }
+    let reason = conditions::reason(&head.headers)?;
+    let change = Change { reason, ..Change::new(Command::RevokeToken { id }) };
+    match app.write(&actor, change).await? {
+        Receipt::Token { .. } => Ok(answers::nothing()),
         receipt => Err(super::app::wrong_receipt(&receipt)),
     }
-}
-
-/// The actor, who must be allowed to administer the whole node.
-pub(super) async fn administrator(app: &App, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
-    let actor = app.actor(headers).await?;
-    actor.authorise_right(Right::Accounts, None)?;
-    Ok(actor)
 }
 
 impl NewTokenBody {
     fn check(&self) -> Result<(Option<Vec<Prefix>>, Option<u64>), Problem> {
         let refuse = |detail: &str| Problem::new(&problem::BAD_REQUEST, detail);
-        let octets = self.account.len();
-        if octets == 0 || octets > ACCOUNT_OCTETS || self.account.chars().any(char::is_control) {
-            return Err(refuse("account must be 1 to 64 octets without control characters"));
+        if let Some(reason) = name_fault(&self.account) {
+            return Err(refuse(reason));
         }
-        if self.actions.is_empty() {
+        if self.actions.as_ref().is_some_and(Vec::is_empty) {
             return Err(refuse("actions is empty: name what the token is to allow"));
         }
         let prefixes = self.prefixes.as_ref().map(|prefixes| {
@@ -215,17 +237,19 @@ impl NewTokenBody {
     }
 }
 
-impl From<Token> for TokenDocument {
-    fn from(token: Token) -> Self {
+impl TokenDocument {
+    fn new(last_use_ms: Option<u64>, token: Token) -> Self {
         let prefixes = token.prefixes.as_deref();
         Self {
             id: token.id,
             secret: None,
             account: token.account,
+            session: token.session.is_some(),
             actions: token.actions.iter().collect(),
             prefixes: prefixes.map(|all| all.iter().map(Prefix::to_string).collect()),
             created: timestamp(token.created_ms),
             expires: token.expires_ms.map(timestamp),
+            last_used: last_use_ms.map(timestamp),
             revoked: token.revoked,
         }
     }
@@ -233,9 +257,6 @@ impl From<Token> for TokenDocument {
 
 /// Most bytes in the body that describes a token.
 const TOKEN_BYTES: usize = 64 << 10;
-
-/// Most octets of an account's name.
-const ACCOUNT_OCTETS: usize = 64;
 
 /// Most prefixes in the scope of a token.
 const MAX_PREFIXES: usize = 1_000;

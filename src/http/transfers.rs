@@ -132,7 +132,7 @@ pub(super) async fn create_transfer(
     let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
     let identifiers = body.identifiers.iter().map(|text| Identifier::parse(text));
     let identifiers = identifiers.collect::<Result<Vec<_>, _>>()?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = TransferCommand::Offer { to, prefixes, identifiers };
     let change = Change { reason, ..Change::new(Command::Transfer(command)) };
     match app.write(&actor, change).await? {
@@ -201,16 +201,12 @@ pub(super) async fn read_transfer(
 ) -> Result<Response<Body>, Problem> {
     let actor = app.actor(&head.headers).await?;
     let (id, _) = entries::named(&head.uri, PATH)?;
-    let stored = find(&app, &id).await?;
-    // Others' transfers are not told apart from those that do not exist.
-    let seen = stored.filter(|stored| may_see(&actor, &stored.content));
-    match seen {
-        Some(stored) => Ok(show(id, stored, StatusCode::OK)),
-        None => {
-            entries::expect_inspector(&actor, actor.registrant())?;
-            Err(absent(&id))
-        }
+    entries::expect_inspector(&actor, actor.registrant())?;
+    let stored = find(&app, &id).await?.ok_or_else(|| absent(&id))?;
+    if !may_see(&actor, &stored.content) {
+        entries::expect_inspector(&actor, stored.content.from.as_ref())?;
     }
+    Ok(show(id, stored, StatusCode::OK))
 }
 
 /// Decide on a transfer
@@ -244,7 +240,7 @@ pub(super) async fn step_transfer(
     let (id, step) = entries::named(&head.uri, PATH)?;
     let step = entries::step(&TransferStep::ALL, TransferStep::as_str, &step)?;
     let body: ReasonBody = entries::read_optional(&app, &head.headers, body).await?;
-    let reason = conditions::reason_of(&head.headers, body.reason)?;
+    let reason = conditions::reason_or(&head.headers, body.reason)?;
     let command = TransferCommand::Step { id: id.clone(), step };
     let change = Change { reason, ..Change::new(Command::Transfer(command)) };
     app.write(&actor, change).await?;

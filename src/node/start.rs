@@ -1,7 +1,9 @@
 //! Starting a node.
 
+use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -11,13 +13,15 @@ use ring::rand::SystemRandom;
 
 use super::offline::backup_header;
 use super::{Addresses, Folder, Node, Servers};
-use crate::access::{Access, Actions, Actor, NewToken, Right, fresh_secret};
+use crate::access::{Access, Actions, Actor, NewToken, Right, SessionTimes, fresh_secret};
 use crate::clock::Clock;
+use crate::codes::CodeTables;
 use crate::config::Config;
 use crate::dns;
 use crate::http;
 use crate::ledger::current_log;
 use crate::pool::Pool;
+use crate::registrant::WARNING_DAYS;
 use crate::registry::{self, Registry, Seed};
 use crate::resolver::Resolver;
 use crate::signing::NodeKeys;
@@ -45,6 +49,7 @@ pub async fn start(
     };
     let resolver = Arc::new(Resolver::open(Arc::clone(&store), config.answer_cache_bytes)?);
     warn_of_ignored_prefixes(config, &resolver);
+    let access = Arc::new(Access::new(Arc::clone(&store)));
     let registry = Arc::new(Registry::open(
         Arc::clone(&store),
         Arc::clone(&resolver),
@@ -52,12 +57,14 @@ pub async fn start(
         clock.clone(),
         registry::Settings {
             identifier_octets: config.identifier_max_octets,
+            codes: code_tables(config)?,
+            uses: Arc::clone(access.uses()),
             ..Default::default()
         },
     )?);
     let (pool, pool_threads) = Pool::start(config.effective_pool_threads(), config.pool_queue)?;
     let draining = Arc::new(AtomicBool::new(false));
-    let core = Core { store, resolver, registry, pool, clock, draining, render_metrics };
+    let core = Core { store, access, resolver, registry, pool, clock, draining, render_metrics };
 
     let mut addresses = Addresses::default();
     let dns = core.start_dns(config, &mut addresses)?;
@@ -79,6 +86,7 @@ pub async fn start(
 /// What the edges are built on.
 struct Core {
     store: Arc<dyn Store>,
+    access: Arc<Access>,
     resolver: Arc<Resolver>,
     registry: Arc<Registry>,
     pool: Pool,
@@ -115,6 +123,18 @@ fn seed(
     };
     registry::seed(store, keys, &seed, now_ms).context("NAMEPLATE_ADMIN_TOKEN cannot be used")?;
     Ok(made_up)
+}
+
+/// The tables of codes: the shipped ones, or the operator's own.
+fn code_tables(config: &Config) -> anyhow::Result<CodeTables> {
+    let read = |path: &Option<PathBuf>| {
+        let path = path.as_ref();
+        path.map(|path| fs::read(path).with_context(|| format!("cannot read {}", path.display())))
+            .transpose()
+    };
+    let (regions, industries) = (read(&config.codes_regions)?, read(&config.codes_industries)?);
+    CodeTables::load(regions.as_deref(), industries.as_deref())
+        .context("codes_regions or codes_industries cannot be used")
 }
 
 fn warn_of_ignored_prefixes(config: &Config, resolver: &Resolver) {
@@ -192,6 +212,7 @@ impl Core {
     /// The text of `/metrics`, with the gauges read as of then.
     fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
         let (store, resolver) = (Arc::clone(&self.store), Arc::clone(&self.resolver));
+        let clock = self.clock.clone();
         let (registry, render) = (Arc::downgrade(&self.registry), Arc::clone(&self.render_metrics));
         metrics::gauge!("nameplate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Arc::new(move || {
@@ -201,6 +222,8 @@ impl Core {
             let (records, bytes) = resolver.cache_figures();
             metrics::gauge!("nameplate_resolver_cache_records").set(records as f64);
             metrics::gauge!("nameplate_resolver_cache_bytes").set(bytes as f64);
+            let expiring = resolver.expiring(WARNING_DAYS, clock.now_ms());
+            metrics::gauge!("nameplate_prefixes_expiring").set(expiring as f64);
             if let Some(registry) = registry.upgrade() {
                 metrics::gauge!("nameplate_ledger_entries").set(registry.ledger_size() as f64);
             }
@@ -221,7 +244,7 @@ impl Core {
         Ok(http::App {
             resolver: Arc::clone(&self.resolver),
             registry: Arc::clone(&self.registry),
-            access: Arc::new(Access::new(Arc::clone(&self.store))),
+            access: Arc::clone(&self.access),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics(),
@@ -254,6 +277,13 @@ fn http_settings(config: &Config) -> http::Settings {
         request_timeout: Duration::from_secs(config.http_request_timeout_seconds),
         registration_bytes: config.http_body_bytes,
         import_line_bytes: config.http_body_bytes,
+        address_rate: config.http_address_rate,
+        account_rate: config.http_account_rate,
+        proxies: config.http_proxy.iter().map(IpAddr::to_canonical).collect(),
+        session_times: SessionTimes {
+            lifetime_ms: config.session_seconds * 1_000,
+            idle_ms: config.session_idle_seconds * 1_000,
+        },
         public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
         ..Default::default()
     }

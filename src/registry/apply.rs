@@ -17,13 +17,25 @@ pub(super) fn apply_all(
 ) -> Vec<Result<Receipt, RegistryError>> {
     let mut outcomes: Outcomes = requests.iter().map(|_| None).collect();
     let mut idle_rounds = 0;
+    let mut renewed: Option<Actor> = None;
     while outcomes.iter().any(Option::is_none) && idle_rounds < MAX_IDLE_ROUNDS {
-        if round(registry, actor, requests, now_ms, &mut outcomes) {
+        if round(registry, renewed.as_ref().unwrap_or(actor), requests, now_ms, &mut outcomes) {
             idle_rounds = 0;
         } else {
             idle_rounds += 1;
             std::thread::sleep(RETRY_PAUSE);
         }
+        if outcomes.iter().all(Option::is_some) {
+            break;
+        }
+        renewed = match registry.renew(actor, now_ms) {
+            Ok(actor) => Some(actor),
+            Err(error) => {
+                let ended = |outcome: &mut Option<_>| *outcome = Some(Err(error.clone()));
+                outcomes.iter_mut().filter(|outcome| outcome.is_none()).for_each(ended);
+                break;
+            }
+        };
     }
     outcomes.into_iter().map(|outcome| outcome.unwrap_or(Err(RegistryError::Busy))).collect()
 }

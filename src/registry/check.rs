@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use super::entry::record_entry;
 use super::filing::Filing;
 use super::idempotency::IDEMPOTENCY;
-use crate::access::TOKENS;
+use crate::access::{Account, TOKENS};
 use crate::codec::canonical_json;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
@@ -26,8 +26,8 @@ use crate::record::{Record, Status};
 use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
-    COUNTERS, Column, ColumnId, Direction, DocumentKey, DocumentKind, INDEXES, IndexKey, Key,
-    NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
+    COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, DocumentKind, INDEXES, IndexKey,
+    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
     StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
 };
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
@@ -76,7 +76,6 @@ pub fn check(
     let mut checking = Checking { read, keys, proved, progress, report, done: 0, templates, filed };
     checking.records()?;
     checking.filed()?;
-    checking.templates()?;
     checking.versions()?;
     checking.names()?;
     checking.prefixes()?;
@@ -220,31 +219,6 @@ impl Checking<'_> {
         Ok(())
     }
 
-    /// Templates: every head has its versions, and the ledger knows all of them.
-    fn templates(&mut self) -> Result<(), StoreError> {
-        let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
-        self.walk(&column, |checking, key, stored| {
-            if !matches!(key.kind, DocumentKind::Template | DocumentKind::TemplateVersion) {
-                return Ok(());
-            }
-            let row = JOURNAL.get(checking.read, &stored.position)?;
-            let subject = subject_of_node(&format!("{}/{}", key.kind.as_str(), key.id));
-            let proved = row.is_some_and(|row| {
-                row.entry.kind == EntryKind::Template
-                    && row.entry.version == stored.version
-                    && row.subject == subject
-            });
-            if !proved {
-                let fault = "its ledger entry is missing or about something else";
-                checking.fault(ColumnId::Documents, &key.id, fault);
-            }
-            if key.kind == DocumentKind::Template {
-                checking.head(&key.id)?;
-            }
-            Ok(())
-        })
-    }
-
     fn head(&mut self, id: &str) -> Result<(), StoreError> {
         let Some(stored) = find_document::<TemplateHead>(self.read, id)? else { return Ok(()) };
         let head = stored.content;
@@ -361,15 +335,11 @@ impl Checking<'_> {
         let column: Column<DocumentKey, StoredDocument<Json>> = Column::new(ColumnId::Documents);
         self.walk(&column, |checking, key, stored| {
             let place = format!("{}/{}", key.kind.as_str(), key.id);
-            let mut body = stored.content.clone();
-            if let Json::Object(members) = &mut body {
-                for secret in key.kind.secret_members() {
-                    members.remove(*secret);
-                }
-            }
+            let body = ledger_body(key.kind, &stored.content);
             let subject = subject_of_node(&place);
             let (position, version) = (stored.position, stored.version);
-            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)
+            checking.body(ColumnId::Documents, &place, position, version, &subject, &body)?;
+            if key.kind == DocumentKind::Template { checking.head(&key.id) } else { Ok(()) }
         })
     }
 
@@ -487,6 +457,15 @@ impl Checking<'_> {
             self.report.findings.push(Finding { column, place, fault: fault.to_owned() });
         }
     }
+}
+
+/// What the ledger says of a document of this content: all of it, but for accounts.
+fn ledger_body(kind: DocumentKind, content: &Json) -> Json {
+    let account = match kind {
+        DocumentKind::Account => serde_json::from_value::<Account>(content.clone()).ok(),
+        _ => None,
+    };
+    account.map_or_else(|| content.clone(), |account| account.ledger_body())
 }
 
 /// What is wrong with a journal row seen from the ledger's side.

@@ -20,6 +20,8 @@ mod submit;
 mod writer;
 
 #[cfg(test)]
+mod account_tests;
+#[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,7 +38,7 @@ pub use plan::{MIN_SECRET_OCTETS, Plan, Receipt};
 pub use seed::{Seed, begin_generation, create_token_offline, seed};
 pub use submit::{Change, Verdict};
 
-use crate::access::{Actor, Refusal};
+use crate::access::{Actor, Buckets, Refusal, Uses};
 use crate::clock::Clock;
 use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
@@ -57,6 +59,8 @@ pub struct Registry {
     keys: Arc<NodeKeys>,
     settings: Settings,
     numbers: Numbers,
+    /// How fast prefixes change.
+    rates: Buckets,
     queue: Arc<Queue>,
     ledger_size: Arc<AtomicU64>,
     /// Whether the writer panicked.
@@ -73,6 +77,8 @@ pub struct Settings {
     pub queue_changes: usize,
     /// The codes that registrants are described with.
     pub codes: CodeTables,
+    /// When tokens were last used, to be written now and then.
+    pub uses: Arc<Uses>,
 }
 
 impl Default for Settings {
@@ -81,6 +87,7 @@ impl Default for Settings {
             identifier_octets: crate::identifier::DEFAULT_MAX_OCTETS,
             queue_changes: 16_384,
             codes: CodeTables::shipped(),
+            uses: Arc::default(),
         }
     }
 }
@@ -106,7 +113,10 @@ impl Registry {
             counts: Counts::default(),
             clock,
             ledger_size: Arc::clone(&ledger_size),
+            uses: Arc::clone(&settings.uses),
             swept_ms: 0,
+            warned_ms: 0,
+            counted_ms: 0,
         };
         let broken = Arc::new(AtomicBool::new(false));
         let (line, fault) = (Arc::clone(&queue), Arc::clone(&broken));
@@ -121,8 +131,19 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
-        let numbers = Numbers::default();
-        Ok(Self { store, resolver, keys, settings, numbers, queue, ledger_size, broken, writer })
+        let (numbers, rates) = (Numbers::default(), Buckets::new(RATE_SLOTS));
+        Ok(Self {
+            store,
+            resolver,
+            keys,
+            settings,
+            numbers,
+            rates,
+            queue,
+            ledger_size,
+            broken,
+            writer,
+        })
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.
@@ -133,6 +154,12 @@ impl Registry {
         now_ms: u64,
     ) -> Result<Plan, RegistryError> {
         plan::plan(self, actor, request, now_ms)
+    }
+
+    /// The actor as of now, for planning again after a conflict: what it was known by may have
+    /// changed.
+    pub fn renew(&self, actor: &Actor, now_ms: u64) -> Result<Actor, RegistryError> {
+        actor.renew(&*self.store, now_ms)?.ok_or(RegistryError::Ended)
     }
 
     /// Hands changes to the writer, which calls `done` from its own thread with a verdict for
@@ -202,12 +229,18 @@ impl Drop for Registry {
     }
 }
 
+/// Prefixes whose rates are remembered, eight bytes each.
+const RATE_SLOTS: usize = 65_536;
+
 /// Why a request was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The actor may not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The actor's token or session is over.
+    #[error("this token is unknown, expired or revoked: use another, or none to read")]
+    Ended,
     /// The body's content does not fit the record.
     #[error(transparent)]
     Draft(#[from] DraftError),

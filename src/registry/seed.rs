@@ -8,7 +8,7 @@ use super::entry::body_entry;
 use super::plan::{DocumentPlan, new_token, token_body};
 use super::submit::Effect;
 use super::{Receipt, RegistryError};
-use crate::access::{Authority, NewToken};
+use crate::access::{Account, Authority, NewToken, Role};
 use crate::identifier::Prefix;
 use crate::ledger::{
     Appender, EntryKind, LogRow, current_log, log_end, start_log, subject_of_node,
@@ -24,11 +24,11 @@ pub struct Seed {
     pub origin: String,
     /// Prefixes the node is responsible for.
     pub prefixes: Vec<Prefix>,
-    /// The first token, which may do everything.
+    /// The first token, which may do everything; its account runs the node.
     pub token: NewToken,
 }
 
-/// Gives a new store its first log, prefixes and token, in one transaction; false when it has a
+/// Gives a new store its first log, prefixes, account and token, in one transaction; false when it has a
 /// ledger already, in which case nothing happens.
 pub fn seed(
     store: &dyn Store,
@@ -48,6 +48,8 @@ pub fn seed(
         let effect = prefix_effect(keys, prefix, &authority, now_ms);
         effect.write(&mut *transaction, &mut appender);
     }
+    let account = account_effect(keys, &seed.token.account, &authority, now_ms);
+    account.write(&mut *transaction, &mut appender);
     token_effect(keys, &seed.token, &authority, now_ms)?.write(&mut *transaction, &mut appender);
     appender.write_checkpoint(&mut *transaction, now_ms);
     transaction.commit()?;
@@ -109,13 +111,22 @@ pub fn begin_generation(
 }
 
 fn prefix_effect(keys: &NodeKeys, prefix: &Prefix, authority: &Authority, now_ms: u64) -> Effect {
-    let plan = DocumentPlan {
-        keys,
-        actor: authority.account(),
-        reason: "seeded at the node's first start",
-        now_ms,
-    };
-    plan.put_prefix(prefix, None, &Allocation::own())
+    first_version(keys, authority, now_ms).put_prefix(prefix, None, &Allocation::own())
+}
+
+/// The first account, which runs the node and has no password yet.
+fn account_effect(keys: &NodeKeys, name: &str, authority: &Authority, now_ms: u64) -> Effect {
+    let account = Account::new(Role::PlatformAdministrator, None, None);
+    first_version(keys, authority, now_ms).put(EntryKind::Grant, name, None, &account)
+}
+
+fn first_version<'a>(
+    keys: &'a NodeKeys,
+    authority: &'a Authority,
+    now_ms: u64,
+) -> DocumentPlan<'a> {
+    let reason = "seeded at the node's first start";
+    DocumentPlan { keys, actor: authority.account(), reason, now_ms }
 }
 
 fn token_effect(

@@ -18,6 +18,9 @@ use crate::store::{
 pub struct Change {
     /// Whose turn at the writer it takes.
     pub(super) account: String,
+    /// When the rows that the authority rests on were read.
+    pub(super) authorised_at: ReadPoint,
+    pub(super) authority: Vec<Guard>,
     pub(super) read_at: ReadPoint,
     pub(super) guards: Vec<Guard>,
     pub(super) effects: Vec<Effect>,

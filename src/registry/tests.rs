@@ -10,7 +10,7 @@ mod transfers;
 use std::sync::Arc;
 
 use super::*;
-use crate::access::{Access, Account, Action, Actions, NewToken, Role};
+use crate::access::{Access, Action, Actions, NewToken, Role};
 use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Status};
 use crate::registrant::RegistrantId;
@@ -90,8 +90,11 @@ impl Fixture {
     /// An account and a token for it.
     fn actor(&self, name: &str, role: Role, registrant: Option<&str>) -> Actor {
         let secret = format!("the long secret of {name}");
-        self.registry.enter_account(name, role, registrant);
-        let token = new_token(&secret, name, Actions::all(), None);
+        let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
+        let (account, password) = (name.to_owned(), None);
+        let create = AccountCommand::Create { name: account, role, registrant, password };
+        self.apply(&Request::new(Command::Account(create))).unwrap();
+        let token = new_token(&secret, name, role.actions(), None);
         self.apply(&Request::new(Command::CreateToken(token))).unwrap();
         self.access.authenticate(&secret, NOW_MS).unwrap().unwrap()
     }
@@ -99,28 +102,6 @@ impl Fixture {
     fn check(&self) -> CheckReport {
         self.registry.close();
         check(&*self.store.snapshot(), &self.keys, &mut |_| {}).unwrap()
-    }
-}
-
-impl Registry {
-    /// Enters an account as a command for accounts would, without asking who may.
-    pub(crate) fn enter_account(&self, name: &str, role: Role, registrant: Option<&str>) {
-        let registrant = registrant.map(|id| RegistrantId::parse(id).unwrap());
-        let account = Account { role, registrant, disabled: false, password: None };
-        let plan =
-            plan::DocumentPlan { keys: &self.keys, actor: "operator", reason: "", now_ms: NOW_MS };
-        let change = Change {
-            account: "operator".into(),
-            read_at: self.store.read_point(),
-            guards: Vec::new(),
-            effects: vec![plan.put(crate::ledger::EntryKind::Grant, name, None, &account)],
-            rows: Vec::new(),
-            counts: Vec::new(),
-            repetition: None,
-        };
-        let (send, receive) = std::sync::mpsc::channel();
-        self.submit(vec![change], Box::new(move |verdicts| send.send(verdicts).unwrap())).unwrap();
-        assert!(matches!(receive.recv().unwrap()[..], [Verdict::Committed(_)]));
     }
 }
 
@@ -223,7 +204,8 @@ fn tokens_reach_as_far_as_their_scope_and_stop_at_once() {
     // The plan was made while the token was good; the change must not pass after it ended.
     let plan = node.registry.plan(&acme, &put("88.118.8/9", P100, Condition::Always), NOW_MS);
     let Ok(Plan::Change(change)) = plan else { panic!() };
-    let id = node.access.list().unwrap().into_iter().find(|token| token.account == "acme");
+    let id =
+        node.access.list(&node.admin).unwrap().into_iter().find(|token| token.account == "acme");
     let id = id.unwrap().id;
     node.apply(&Request::new(Command::RevokeToken { id })).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
@@ -302,8 +284,8 @@ fn concurrent_writers_lose_nothing_and_the_store_checks() {
     let report = node.check();
     assert_eq!(report.findings, []);
     assert_eq!(report.rows["records"], 8 * 50 + 1);
-    // A prefix and a token came first.
-    assert_eq!(report.ledger_entries, 2 + 8 * 50 * 2 + 1);
+    // A prefix, an account and a token came first.
+    assert_eq!(report.ledger_entries, 3 + 8 * 50 * 2 + 1);
 }
 
 #[test]
@@ -332,7 +314,7 @@ fn a_new_generation_says_where_the_old_one_stood() {
     let log = begin_generation(&*node.store, &keys, NOW_MS).unwrap();
     assert_eq!((log.generation, log.origin.as_str()), (2, "node.example/log/2"));
     let report = check(&*node.store.snapshot(), &keys, &mut |_| {}).unwrap();
-    assert_eq!((report.findings, report.ledger_entries), (vec![], 4));
+    assert_eq!((report.findings, report.ledger_entries), (vec![], 5));
     assert_eq!(report.unproved_logs, ["node.example/log/1"], "its salts are gone");
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::counts::Counts;
 use super::queue::{Batch, Queue, Submission, Taken};
-use super::submit::{Change, Verdict};
+use super::submit::{Change, CountChange, Verdict};
 use super::{Receipt, RegistryError, idempotency};
+use crate::access::{TOKENS, Uses, old_sessions, use_counter};
 use crate::clock::Clock;
 use crate::identifier::CanonicalKey;
 use crate::ledger::Appender;
 use crate::resolver::Resolver;
-use crate::store::{Store, StoreError, Transaction};
+use crate::store::{COUNTERS, Store, StoreError, Transaction};
 
 /// The writer's own things; moves into its thread.
 pub(super) struct Writer {
@@ -22,7 +23,10 @@ pub(super) struct Writer {
     pub counts: Counts,
     pub clock: Clock,
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
+    pub uses: Arc<Uses>,
     pub swept_ms: u64,
+    pub warned_ms: u64,
+    pub counted_ms: u64,
 }
 
 impl Writer {
@@ -31,7 +35,10 @@ impl Writer {
         loop {
             match self.queue.take(BATCH, CHECKPOINT_PATIENCE) {
                 Taken::Batch(batch) => self.commit(batch, false),
-                Taken::Closed => return self.commit(Vec::new(), true),
+                Taken::Closed => {
+                    self.count_uses();
+                    return self.commit(Vec::new(), true);
+                }
             }
             self.sweep();
         }
@@ -72,7 +79,9 @@ impl Writer {
         transaction: &mut dyn Transaction,
         touched: &mut Touched,
     ) -> Verdict {
-        if !transaction.admit(change.read_at, &change.guards) {
+        if !transaction.admit(change.authorised_at, &change.authority)
+            || !transaction.admit(change.read_at, &change.guards)
+        {
             return Verdict::Conflict;
         }
         if let Err(error) = self.counts.admit(&*self.store, &change.counts) {
@@ -121,8 +130,25 @@ impl Writer {
         }
     }
 
+    /// Puts the last uses of tokens among the counters, for the next transaction.
+    fn count_uses(&mut self) {
+        let uses = self.uses.take_changed().into_iter();
+        let raise = |(id, to): (String, u64)| CountChange::Raise { counter: use_counter(&id), to };
+        let changes: Vec<CountChange> = uses.map(raise).collect();
+        if let Err(error) = self.counts.admit(&*self.store, &changes) {
+            tracing::error!(%error, "last uses of tokens could not be kept");
+        }
+        self.counted_ms = self.clock.now_ms();
+    }
+
     fn sweep(&mut self) {
         let now_ms = self.clock.now_ms();
+        if now_ms.saturating_sub(self.counted_ms) >= COUNT_INTERVAL_MS {
+            self.count_uses();
+        }
+        if now_ms.saturating_sub(self.warned_ms) >= WARNING_INTERVAL_MS {
+            self.warn(now_ms);
+        }
         if now_ms.saturating_sub(self.swept_ms) < SWEEP_INTERVAL_MS
             || self.store.stopped().is_some()
         {
@@ -136,7 +162,37 @@ impl Writer {
                 tracing::error!(%error, "old outcomes of idempotent requests could not be removed");
             }
         }
+        if let Err(error) = self.sweep_sessions(now_ms) {
+            tracing::error!(%error, "old sessions could not be removed");
+        }
         self.swept_ms = now_ms;
+    }
+
+    /// Logs which prefixes end soon or have ended; for those who read logs rather than lists.
+    fn warn(&mut self, now_ms: u64) {
+        self.warned_ms = now_ms;
+        let zones = self.resolver.zones();
+        let warnings = zones.iter().flat_map(|zone| {
+            let warnings = zone.allocation.warnings(now_ms).into_iter();
+            warnings.map(|warning| (&zone.prefix, warning))
+        });
+        for (prefix, warning) in warnings.take(MAX_WARNINGS) {
+            tracing::warn!(%prefix, "{warning}");
+        }
+    }
+
+    /// Removes sessions whose time is over, and their last uses.
+    fn sweep_sessions(&self, now_ms: u64) -> Result<(), StoreError> {
+        let old = old_sessions(&*self.store, now_ms, idempotency::SWEEP_ROWS)?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.store.begin();
+        for (digest, id) in old {
+            TOKENS.delete(&mut *transaction, &digest);
+            COUNTERS.delete(&mut *transaction, &use_counter(&id));
+        }
+        transaction.commit().map(drop)
     }
 }
 
@@ -181,5 +237,14 @@ const BATCH: Batch = Batch { changes: 4_096, bytes: 8 * 1024 * 1024 };
 /// How long the writer waits for work before it sees whether a checkpoint is due.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);
 
-/// How often outcomes of idempotent requests are swept, in milliseconds.
+/// How often last uses of tokens are written, in milliseconds.
+const COUNT_INTERVAL_MS: u64 = 60 * 1_000;
+
+/// How often prefixes that end soon are logged, in milliseconds.
+const WARNING_INTERVAL_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most of them that are logged at once; `nameplate prefix list --expiring-within-days` has all.
+const MAX_WARNINGS: usize = 100;
+
+/// How often outcomes of idempotent requests and sessions that are over are swept, in milliseconds.
 const SWEEP_INTERVAL_MS: u64 = 10 * 60 * 1_000;

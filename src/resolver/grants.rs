@@ -38,7 +38,7 @@ impl Resolver {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Listed<Grant>, StoreError> {
-        self.live(start, after, limit, |grant: &Grant| !grant.revoked)
+        self.listed(start, after, limit, |grant: &Grant| !grant.revoked)
     }
 
     /// Up to `limit` grants in force to a registrant and to groups that it is in, behind `after`.
@@ -109,7 +109,7 @@ impl Resolver {
         limit: usize,
     ) -> Result<Listed<Group>, StoreError> {
         let start = keeper.map(name_start).unwrap_or_default();
-        self.live(&start, after, limit, |group: &Group| !group.removed)
+        self.listed(&start, after, limit, |group: &Group| !group.removed)
     }
 
     /// Whether a registrant is one of those who get a grant. Blocks on the disk.
@@ -152,8 +152,7 @@ impl Resolver {
         Ok((found, more))
     }
 
-    /// Documents of a kind whose names begin with `start`, of those `wanted`.
-    fn live<T: Document>(
+    fn listed<T: Document>(
         &self,
         start: &str,
         after: Option<&str>,

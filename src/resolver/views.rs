@@ -61,6 +61,14 @@ impl Resolver {
         }
     }
 
+    /// How much of a record somebody may see, if no grant has a say in it.
+    pub fn view_without_grants(&self, record: &Record, asker: &Asker) -> Option<ViewKind> {
+        match decide(record, self.holder_of(record).as_ref(), asker) {
+            Decision::Made(kind) => Some(kind),
+            Decision::ByGrants(_) => None,
+        }
+    }
+
     /// How much of a remembered record somebody may see, if memory can tell.
     pub(super) fn view_hot(&self, shown: &Shown, asker: &Asker) -> Option<ViewKind> {
         if let Asker::Public = asker {

@@ -104,14 +104,6 @@ impl DocumentKind {
         DocumentKind::UnifiedCode,
     ];
 
-    /// Members that stand in rows alone: the ledger's entries leave them out.
-    pub fn secret_members(self) -> &'static [&'static str] {
-        match self {
-            DocumentKind::Account => &["password"],
-            _ => &[],
-        }
-    }
-
     /// The kind's word, also the first part of the subject of its ledger entries.
     pub fn as_str(self) -> &'static str {
         match self {

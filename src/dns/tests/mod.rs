@@ -1,8 +1,10 @@
 //! What the whole room answers, over a store in memory; hickory reads the answers.
 
 mod answers;
+mod granted;
 mod hostile;
 mod sockets;
+mod standing;
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -136,24 +136,25 @@ fn history(
     seen: impl Fn(&Record) -> Result<ViewKind, StoreError>,
     most_bytes: usize,
 ) -> Result<HistoryDocument, StoreError> {
+    let kinds: Vec<ViewKind> =
+        entries.iter().map(|entry| seen(&entry.record)).collect::<Result<_, _>>()?;
+    let views: Vec<View<'_>> = entries
+        .iter()
+        .zip(&kinds)
+        .map(|(entry, kind)| View { record: &entry.record, kind })
+        .collect();
     let (mut versions, mut bytes) = (Vec::new(), 0);
-    let mut kind = entries.first().map(|entry| seen(&entry.record)).transpose()?;
-    for (place, entry) in entries.iter().enumerate() {
-        let Some(own) = kind.take().filter(|_| versions.len() < limit && bytes < most_bytes) else {
+    for (place, (entry, view)) in entries.iter().zip(&views).enumerate().take(limit) {
+        if bytes >= most_bytes {
             break;
-        };
+        }
         bytes += super::list::weight(entry);
-        let sees_all = own == ViewKind::Full;
-        let view = View { record: &entry.record, kind: &own };
-        let before = entries.get(place + 1);
-        kind = before.map(|before| seen(&before.record)).transpose()?;
-        let before = before.zip(kind.as_ref());
-        let before = before.map(|(before, kind)| View { record: &before.record, kind });
+        let sees_all = *view.kind == ViewKind::Full;
         versions.push(VersionDocument {
-            record: RecordDocument::new(&view, entry.position.index),
+            record: RecordDocument::new(view, entry.position.index),
             actor: sees_all.then(|| entry.record.actor.clone()),
             reason: sees_all.then(|| entry.record.reason.clone()),
-            changes: changes(before.as_ref(), &view),
+            changes: changes(views.get(place + 1), view),
         });
     }
     let last = versions.last().map(|last| last.record.version).filter(|&version| version > 1);

@@ -96,7 +96,7 @@ pub(in crate::http) async fn mint_identifier(
     let change = Change { command, reason, idempotency };
     match app.write(&actor, change).await? {
         Receipt::Record { stored, .. } => {
-            let answer = super::shown(&app, actor, stored).await?;
+            let answer = app.shown_to(actor, stored).await?;
             let mut response = answers::changed(&answer, StatusCode::CREATED);
             let location = path::of(&answer.stored.record.identifier);
             answers::set(response.headers_mut(), LOCATION, &location);

@@ -17,11 +17,10 @@ use super::body;
 use super::conditions::{self, Fingerprint};
 use super::problem::{self, Problem};
 use super::{App, path};
-use crate::access::{Actor, Asker};
+use crate::access::Actor;
 use crate::identifier::Identifier;
 use crate::registry::{Command, Condition, Receipt};
 use crate::resolver::Answer;
-use crate::store::{StoreError, StoredRecord};
 
 /// A change to one identifier, with its body still unread.
 struct Change {
@@ -71,21 +70,11 @@ impl Change {
         let request = crate::registry::Request { command, reason, idempotency };
         match app.write(&actor, request).await? {
             Receipt::Record { stored, created, .. } => {
-                Ok((shown(app, actor, stored).await?, created))
+                Ok((app.shown_to(actor, stored).await?, created))
             }
             receipt => Err(super::app::wrong_receipt(&receipt)),
         }
     }
-}
-
-/// A record as whoever changed it may see it.
-async fn shown(app: &App, actor: Arc<Actor>, stored: Arc<StoredRecord>) -> Result<Answer, Problem> {
-    let resolver = Arc::clone(&app.resolver);
-    let view = move || {
-        let kind = resolver.view(&stored.record, &Asker::Actor(actor))?;
-        Ok::<_, StoreError>(Answer { stored, kind })
-    };
-    Ok(app.pool.run(view).await??)
 }
 
 /// The wanted size of a page, or what it is without one.

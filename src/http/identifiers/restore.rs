@@ -68,7 +68,7 @@ pub(in crate::http) async fn restore_identifier(
     let (head, body) = request.into_parts();
     let body = body::read(&app, body, app.settings.registration_bytes).await?;
     let wanted: RestoreBody = body::parse(&body)?;
-    let reason = conditions::reason_of(&head.headers, wanted.reason)?;
+    let reason = conditions::reason_or(&head.headers, wanted.reason)?;
     let fingerprint = Fingerprint {
         method: &head.method,
         subject: identifier.key().as_bytes(),
@@ -81,7 +81,8 @@ pub(in crate::http) async fn restore_identifier(
     let change = crate::registry::Request { command, reason, idempotency };
     match app.write(&actor, change).await? {
         Receipt::Record { stored, .. } => {
-            Ok(answers::changed(&super::shown(&app, actor, stored).await?, StatusCode::OK))
+            let answer = app.shown_to(actor, stored).await?;
+            Ok(answers::changed(&answer, StatusCode::OK))
         }
         receipt => Err(crate::http::app::wrong_receipt(&receipt)),
     }

@@ -159,6 +159,7 @@ impl Chunk {
     pub(super) fn write(self, app: Arc<App>) -> BoxFuture<'static, Result<Written, Problem>> {
         let chunk = Arc::new(self);
         Box::pin(async move {
+            app.pace(&chunk.actor, chunk.lines.len()).await;
             let _turn = app.limits.chunk_turn().await;
             for _ in 0..WRITE_ATTEMPTS {
                 let (job_app, job_chunk) = (Arc::clone(&app), Arc::clone(&chunk));

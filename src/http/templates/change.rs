@@ -167,7 +167,7 @@ async fn step(
     let condition = conditions::condition_of_change(&head.headers)?;
     let actor = app.actor(&head.headers).await?;
     let wanted = step_body(app, &head.headers, body).await?;
-    let reason = conditions::reason_of(&head.headers, wanted.reason)?;
+    let reason = conditions::reason_or(&head.headers, wanted.reason)?;
     let command = command(identifier.clone(), condition);
     make(app, actor, identifier, command, reason).await
 }

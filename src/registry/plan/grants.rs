@@ -220,13 +220,21 @@ impl Planning<'_> {
         identifier: &Identifier,
         holder: Option<&RegistrantId>,
     ) -> Result<Option<StoredRecord>, RegistryError> {
-        let resolver = &self.registry.resolver;
         self.guards.push(RECORDS.guard(identifier.key()));
         let stored = RECORDS.get(&*self.registry.store, identifier.key())?;
-        let served = resolver.zone_of(&identifier.prefix()).is_some();
-        let held =
-            |stored: &StoredRecord| served && resolver.holder_of(&stored.record).as_ref() == holder;
-        Ok(stored.filter(held))
+        let Some(stored) = stored else { return Ok(None) };
+        let held = if stored.record.held_apart {
+            RegistrantId::parse(&stored.record.registrant).ok()
+        } else {
+            match self.zone_of(&identifier.prefix()) {
+                Ok(zone) => zone.allocation.registrant,
+                Err(RegistryError::NotResponsible(_) | RegistryError::WrongState { .. }) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        Ok((held.as_ref() == holder).then_some(stored))
     }
 
     /// Names of the attributes that a record has or, by its template, can have.

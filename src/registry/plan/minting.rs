@@ -32,16 +32,17 @@ impl Planning<'_> {
         serial: Option<&str>,
         draft: &Draft,
     ) -> Result<Step, RegistryError> {
-        let (zone, allocation) = self.zone_of(prefix)?;
+        let zone = Arc::new(self.zone_of(prefix)?);
+        let allocation = zone.allocation.clone();
         let holder = allocation.registrant.as_ref();
         let authority = self.actor.authorise(Action::Register, prefix, holder)?;
-        self.expect_changeable(&zone, &allocation, holder)?;
+        self.expect_changeable(&zone, holder)?;
         let store = &*self.registry.store;
         if let Some(limit) = allocation.quota.identifiers {
             // The count only grows, so a quota that is used up now stays so.
-            let count = COUNTERS.get(store, &identifier_counter(&zone))?;
+            let count = COUNTERS.get(store, &identifier_counter(&zone.prefix))?;
             if count.is_some_and(|count| count.0 >= limit) {
-                return Err(RegistryError::QuotaReached { prefix: zone.to_string(), limit });
+                return Err(RegistryError::QuotaReached { prefix: zone.prefix.to_string(), limit });
             }
         }
         let Some(wanted) = &draft.template.template else {

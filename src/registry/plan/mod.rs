@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::idempotency::Repetition;
 use super::submit::{Change, Effect};
-use super::{Command, Registry, RegistryError, Request};
+use super::{AccountCommand, Command, Registry, RegistryError, Request};
 use crate::access::{Actor, Authority};
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::store::{Guard, ReadPoint, StoredDocument, StoredRecord};
@@ -104,6 +104,11 @@ pub(super) fn plan(
         return Ok(Plan::Done(receipt));
     }
     let (guards, heads) = (Vec::with_capacity(8), HashMap::new());
+    let renewed = match is_stale(actor, read_at, request) {
+        true => Some(registry.renew(actor, now_ms)?),
+        false => None,
+    };
+    let actor = renewed.as_ref().unwrap_or(actor);
     let mut planning =
         Planning { registry, request, actor, now_ms, read_at, repetition, guards, heads };
     planning.refuse_inactive_actor()?;
@@ -125,14 +130,22 @@ pub(super) fn plan(
     }
 }
 
+/// Whether so much was written since the actor's rows were read that the store might not remember
+/// whether they were. A session that begins has no rows yet.
+fn is_stale(actor: &Actor, read_at: ReadPoint, request: &Request) -> bool {
+    let begins = matches!(request.command, Command::Account(AccountCommand::BeginSession(_)));
+    !begins && read_at.0.saturating_sub(actor.as_of().0) > FRESH_WRITES
+}
+
 impl Planning<'_> {
     /// The change with these effects, which stands only while nothing that was read for it changes.
     pub(super) fn change(self, authority: Authority, effects: Vec<Effect>) -> Plan {
         let mut guards = self.guards;
-        guards.extend(authority.guards().iter().cloned());
         guards.extend(self.repetition.as_ref().map(Repetition::guard));
         Plan::Change(Box::new(Change {
             account: authority.account().to_owned(),
+            authorised_at: authority.as_of(),
+            authority: authority.guards().to_vec(),
             read_at: self.read_at,
             guards,
             effects,
@@ -142,3 +155,6 @@ impl Planning<'_> {
         }))
     }
 }
+
+/// Writes after which an actor's rows are read again.
+const FRESH_WRITES: u64 = 4_096;

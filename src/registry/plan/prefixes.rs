@@ -9,13 +9,15 @@
 use std::ops::{ControlFlow, Range};
 
 use super::registrants::{check_version, out_of_order};
+use super::steps::Extent;
 use super::{Plan, Planning};
-use crate::access::{Authority, Refusal, Right};
+use crate::access::{Authority, Rate, Refusal, Right};
 use crate::codec::Writer;
 use crate::identifier::Prefix;
 use crate::registrant::{Allocation, AllocationState, RegistrantId, Step, Terms};
 use crate::registry::submit::{CountChange, RowChange};
 use crate::registry::{Application, Condition, PrefixCommand, RegistryError, Wish};
+use crate::resolver::Zone;
 use crate::store::{
     COUNTERS, ColumnId, Direction, PREFIXES, Read, Row, StoreError, StoredPrefix,
     identifier_counter, key_bytes,
@@ -35,16 +37,13 @@ impl Planning<'_> {
 
     /// The prefix that identifiers directly under `prefix` count under: the deepest served one that
     /// covers it. All rows on the way must stay as they are.
-    pub(super) fn zone_of(
-        &mut self,
-        prefix: &Prefix,
-    ) -> Result<(Prefix, Allocation), RegistryError> {
+    pub(super) fn zone_of(&mut self, prefix: &Prefix) -> Result<Zone, RegistryError> {
         let mut next = Some(prefix.clone());
         while let Some(candidate) = next {
             let stored = self.allocation(&candidate)?.map(|stored| stored.content);
             match stored {
                 Some(allocation) if allocation.state.is_served() => {
-                    return Ok((candidate, allocation));
+                    return Ok(Zone { prefix: candidate, allocation });
                 }
                 Some(allocation) if allocation.state == AllocationState::UnderReview => {
                     let remedy = "nothing is registered below it until that is decided";
@@ -56,22 +55,31 @@ impl Planning<'_> {
         Err(RegistryError::NotResponsible(prefix.to_string()))
     }
 
-    /// Refuses changes below a prefix that admits none now, and for a holder who is not active.
+    /// Refuses changes below a prefix that admits none now, for a holder who is not active, and
+    /// more in a second than the prefix's quota allows. What is refused later counts there too.
     pub(super) fn expect_changeable(
         &mut self,
-        prefix: &Prefix,
-        allocation: &Allocation,
+        zone: &Zone,
         holder: Option<&RegistrantId>,
     ) -> Result<(), RegistryError> {
-        let hindered = allocation.admits_changes(self.now_ms);
-        hindered.map_err(|it| wrong_state(prefix, &it.state, it.remedy))?;
-        match holder {
-            Some(holder) if self.actor.registrant() != Some(holder) => {
-                self.refuse_for_inactive(holder)
-            }
-            // Whoever acts was looked at before.
-            _ => Ok(()),
+        self.expect_open(zone)?;
+        // Whoever acts was looked at before.
+        if let Some(holder) = holder.filter(|holder| self.actor.registrant() != Some(*holder)) {
+            self.refuse_for_inactive(holder)?;
         }
+        let Some(per_second) = zone.allocation.quota.writes_per_second else { return Ok(()) };
+        let (key, rate) = (zone.prefix.as_str(), Rate { per_second, burst: per_second });
+        self.registry.rates.take(key.as_bytes(), rate, 1, self.now_ms).map_err(|retry_after_ms| {
+            metrics::counter!("nameplate_registry_too_fast_total").increment(1);
+            let what = format!("prefix {key} takes at most {per_second} changes in a second");
+            RegistryError::TooFast { what, retry_after_ms }
+        })
+    }
+
+    /// Refuses a prefix that is not in use or not now.
+    fn expect_open(&self, zone: &Zone) -> Result<(), RegistryError> {
+        let hindered = zone.allocation.admits_changes(self.now_ms);
+        hindered.map_err(|it| wrong_state(&zone.prefix, &it.state, it.remedy))
     }
 
     fn apply_for_prefix(mut self, application: &Application) -> Result<Plan, RegistryError> {
@@ -134,17 +142,17 @@ impl Planning<'_> {
             None | Some(Err(RegistryError::NotResponsible(_))) => None,
             Some(zone) => Some(zone?),
         };
-        let Some((zone, allocation)) = above else {
+        let Some(zone) = above else {
             return match self.actor.has(Right::Operate, None) {
                 true => Ok(()),
                 false => Err(RegistryError::NotResponsible(prefix.to_string())),
             };
         };
-        let hindered = allocation.admits_changes(self.now_ms);
-        hindered.map_err(|it| wrong_state(&zone, &it.state, it.remedy))?;
-        match &allocation.registrant {
+        self.expect_open(&zone)?;
+        match &zone.allocation.registrant {
             Some(holder) if Some(holder) != registrant => {
-                let (action, subject) = (Right::Prefixes.as_str(), format!("{zone} of {holder}"));
+                let subject = format!("{} of {holder}", zone.prefix);
+                let action = Right::Prefixes.as_str();
                 Err(Refusal { action, subject }.into())
             }
             _ => Ok(()),
@@ -174,8 +182,8 @@ impl Planning<'_> {
         if let Some(registrant) = &content.registrant {
             self.expect_active(registrant)?;
         }
-        let (rows, moved) = self.take_over(prefix, content.registrant.as_ref())?;
-        Ok(self.change(authority, vec![effect]).with_rows(rows).counting(moved))
+        let extent = self.take_over(prefix, content.registrant.as_ref())?;
+        Ok(self.change(authority, vec![effect]).reaching(extent))
     }
 
     /// What an approved prefix takes over from the one above it: the rows that others must see
@@ -184,10 +192,10 @@ impl Planning<'_> {
         &mut self,
         prefix: &Prefix,
         registrant: Option<&RegistrantId>,
-    ) -> Result<(Vec<RowChange>, Option<CountChange>), RegistryError> {
+    ) -> Result<Extent, RegistryError> {
         self.check_parent(prefix, registrant)?;
         let store = &*self.registry.store;
-        let mut rows = Vec::new();
+        let mut extent = Extent::default();
         let mut next = prefix.parent();
         while let Some(above) = next {
             let Some(stored) = PREFIXES.get(store, &above)? else {
@@ -195,17 +203,17 @@ impl Planning<'_> {
                 continue;
             };
             let served = stored.content.state.is_served();
-            rows.push(as_it_is(&above, &stored));
+            extent.rows.push(as_it_is(&above, &stored));
             if !served {
                 next = above.parent();
                 continue;
             }
             let amount = count_below(store, prefix)?;
             let (from, to) = (identifier_counter(&above), identifier_counter(prefix));
-            let moved = (amount > 0).then_some(CountChange::Move { from, to, amount });
-            return Ok((rows, moved));
+            extent.counts.push(CountChange::Move { from, to, amount });
+            break;
         }
-        Ok((rows, None))
+        Ok(extent)
     }
 
     fn amend_prefix(

@@ -1,13 +1,16 @@
 //! Planning: registering, changing and retiring identifiers.
 
+use std::sync::Arc;
+
 use super::steps::{Step, Subject};
 use super::templated::Contents;
 use super::{Plan, Planning};
 use crate::access::{Action, Authority};
-use crate::identifier::{Identifier, Prefix};
+use crate::identifier::Identifier;
 use crate::record::{Draft, Patch, Record, Status};
 use crate::registrant::{Allocation, RegistrantId};
 use crate::registry::{Command, Condition, RegistryError};
+use crate::resolver::Zone;
 use crate::store::{RECORDS, StoredRecord, VERSIONS, VersionKey};
 
 /// The record that a command is about.
@@ -16,7 +19,7 @@ pub(super) struct Target<'a> {
     condition: Condition,
     pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    pub zone: Prefix,
+    pub zone: Arc<Zone>,
     pub allocation: Allocation,
 }
 
@@ -80,7 +83,7 @@ impl Planning<'_> {
             Err(RegistryError::Refused(refusal)) => {
                 let (holder, current) = (target.holder(), target.current.as_ref());
                 let authority = self.authorise_edit(holder.as_ref(), current, patch, refusal)?;
-                self.expect_changeable(&target.zone, &target.allocation, holder.as_ref())?;
+                self.expect_changeable(&target.zone, holder.as_ref())?;
                 authority
             }
             authority => authority?,
@@ -174,7 +177,8 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Target<'a>, RegistryError> {
         let prefix = identifier.prefix();
-        let (zone, allocation) = self.zone_of(&prefix)?;
+        let zone = Arc::new(self.zone_of(&prefix)?);
+        let allocation = zone.allocation.clone();
         let current = RECORDS.get(&*self.registry.store, identifier.key())?;
         self.guards.push(RECORDS.guard(identifier.key()));
         Ok(Target { identifier, condition, current, zone, allocation })
@@ -184,7 +188,7 @@ impl Planning<'_> {
     fn authorise(&mut self, action: Action, of: &Target<'_>) -> Result<Authority, RegistryError> {
         let holder = of.holder();
         let authority = self.actor.authorise(action, &of.identifier.prefix(), holder.as_ref())?;
-        self.expect_changeable(&of.zone, &of.allocation, holder.as_ref())?;
+        self.expect_changeable(&of.zone, holder.as_ref())?;
         Ok(authority)
     }
 

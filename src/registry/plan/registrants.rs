@@ -10,7 +10,7 @@ use crate::access::{Authority, Right};
 use crate::ledger::EntryKind;
 use crate::registrant::{CodeClaim, Profile, Registrant, RegistrantId, RegistrantState, Step};
 use crate::registry::submit::Effect;
-use crate::registry::{Command, Condition, RegistrantCommand, RegistryError};
+use crate::registry::{AccountCommand, Command, Condition, RegistrantCommand, RegistryError};
 use crate::store::StoredDocument;
 use crate::template::Fault;
 
@@ -154,9 +154,13 @@ impl Planning<'_> {
     }
 
     /// Refuses whoever acts for a registrant that is not active. One that has applied may correct
-    /// its application and do nothing else.
+    /// its application and do nothing else; anybody may come and go, to look.
     pub(super) fn refuse_inactive_actor(&mut self) -> Result<(), RegistryError> {
+        use AccountCommand::{BeginSession, EndSession};
         let Some(id) = self.actor.registrant() else { return Ok(()) };
+        if matches!(self.request.command, Command::Account(BeginSession(_) | EndSession)) {
+            return Ok(());
+        }
         let outcome = self.refuse_for_inactive(id);
         let corrects = matches!(self.request.command, Command::Registrant(_));
         match outcome {

@@ -19,6 +19,7 @@ use crate::registry::RegistryError;
 use crate::registry::entry::record_change;
 use crate::registry::filing::{Filing, difference};
 use crate::registry::submit::{CountChange, Effect, RowChange};
+use crate::resolver::Zone;
 use crate::store::{RECORDS, StoredRecord, UNIQUE, UniqueKey, identifier_counter, key_bytes};
 use crate::template::{Fault, IndexKey, TypedReference};
 
@@ -27,7 +28,7 @@ pub(super) struct Step {
     pub subject: Subject,
     pub current: Option<StoredRecord>,
     /// The node's prefix that the identifier counts under.
-    pub zone: Prefix,
+    pub zone: Arc<Zone>,
     pub allocation: Allocation,
     pub authority: Authority,
     pub status: Status,
@@ -105,7 +106,7 @@ impl Planning<'_> {
             let parts = Parts {
                 identifier,
                 current: step.current.take(),
-                zone: &step.zone,
+                zone: &step.zone.prefix,
                 allocation: &step.allocation,
                 status: step.status,
                 contents: step.contents,

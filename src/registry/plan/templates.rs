@@ -3,6 +3,8 @@
 //! A template's head and its versions are documents. Publishing also writes the record at the
 //! template's identifier, by which it resolves, and withdrawing retires it, in the same change.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use super::records::check_condition;
@@ -11,7 +13,7 @@ use super::templated::Contents;
 use super::{Plan, Planning, Receipt};
 use crate::access::{Authority, Right};
 use crate::codec::canonical_json;
-use crate::identifier::{Identifier, Prefix};
+use crate::identifier::Identifier;
 use crate::ledger::EntryKind;
 use crate::record::{
     ATTRIBUTES_FROM, Form, MAX_VALUE_BYTES, Permissions, Status, TEMPLATE_DEFINITION, Ttl, Value,
@@ -19,6 +21,7 @@ use crate::record::{
 use crate::registrant::Allocation;
 use crate::registry::submit::CountChange;
 use crate::registry::{Condition, RegistryError, TemplateCommand};
+use crate::resolver::Zone;
 use crate::store::{StoreError, StoredDocument, StoredRecord};
 use crate::template::{Fault, Template, TemplateHead, TemplateVersion, version_id};
 
@@ -26,7 +29,7 @@ use crate::template::{Fault, Template, TemplateHead, TemplateVersion, version_id
 struct Kept {
     head: Option<StoredDocument<TemplateHead>>,
     record: Option<StoredRecord>,
-    zone: Prefix,
+    zone: Arc<Zone>,
     allocation: Allocation,
     authority: Authority,
 }
@@ -69,9 +72,7 @@ impl Planning<'_> {
         };
         let mut head = stored.content.clone();
         let current = Some(&draft).filter(|draft| !draft.content.published);
-        // A withdrawn template comes back by a new version, even one that says the same.
-        let in_force = current.is_some() || !head.withdrawn;
-        if in_force && draft.content.definition == content.definition {
+        if current.is_some_and(|draft| draft.content == content) {
             return Ok(Plan::Done(document(identifier, stored.version)));
         }
         if current.is_none() {
@@ -145,7 +146,7 @@ impl Planning<'_> {
         let parts = Parts {
             identifier: identifier.clone(),
             current: kept.record,
-            zone: &kept.zone,
+            zone: &kept.zone.prefix,
             allocation: &kept.allocation,
             status: Status::Active,
             contents: Contents::free(values(&template, head.latest, self.now_ms)),
@@ -186,7 +187,7 @@ impl Planning<'_> {
         let parts = Parts {
             identifier: identifier.clone(),
             current: kept.record,
-            zone: &kept.zone,
+            zone: &kept.zone.prefix,
             allocation: &kept.allocation,
             status: Status::Retired,
             contents: Contents::default(),
@@ -209,7 +210,7 @@ impl Planning<'_> {
         let target = self.target_of_any_kind(identifier, condition)?;
         let holder = target.allocation.registrant.as_ref();
         let authority = self.actor.authorise_right(Right::Templates, holder)?;
-        self.expect_changeable(&target.zone, &target.allocation, holder)?;
+        self.expect_changeable(&target.zone, holder)?;
         let head = self.head(identifier.key())?;
         check_condition(identifier, condition, head.as_ref().map(|head| head.version))?;
         let (record, zone, allocation) = (target.current, target.zone, target.allocation);

@@ -1,16 +1,27 @@
 //! Planning: making and ending tokens.
 
 use super::{Plan, Planning, Receipt};
-use crate::access::{Action, Authority, NewToken, Right, TOKENS, Token, TokenDigest};
+use crate::access::{
+    Account, Action, Authority, NewToken, Refusal, TOKENS, Token, TokenDigest, find_token,
+};
 use crate::identifier::Prefix;
 use crate::ledger::{EntryKind, subject_of_node};
 use crate::registry::RegistryError;
 use crate::registry::entry::body_entry;
-use crate::registry::submit::Effect;
+use crate::registry::submit::{Effect, RowChange};
+use crate::store::key_bytes;
+use crate::template::Fault;
 
 impl Planning<'_> {
     pub(super) fn create_token(mut self, new: &NewToken) -> Result<Plan, RegistryError> {
-        let authority = self.actor.authorise_right(Right::Accounts, None)?;
+        let authority = self.authorise_tokens(&new.account)?;
+        if let Some(account) = self.document::<Account>(&new.account)? {
+            check_token(new, &account.content)?;
+        }
+        if !self.actor.covers(new.actions, new.prefixes.as_deref(), new.expires_ms) {
+            let subject = "more, elsewhere or for longer than its maker's own token".to_owned();
+            return Err(Refusal { action: "make tokens that allow", subject }.into());
+        }
         let (digest, token) = new_token(new, self.now_ms)?;
         self.guards.push(TOKENS.guard(&digest));
         if TOKENS.get(&*self.registry.store, &digest)?.is_some() {
@@ -21,10 +32,21 @@ impl Planning<'_> {
     }
 
     pub(super) fn revoke_token(mut self, id: &str) -> Result<Plan, RegistryError> {
-        let authority = self.actor.authorise_right(Right::Accounts, None)?;
-        let found = crate::access::find_token(&*self.registry.store, id)?;
-        let (digest, mut token) =
-            found.ok_or_else(|| RegistryError::Absent(format!("token {id}")))?;
+        let found = find_token(&*self.registry.store, id)?;
+        let Some((digest, mut token)) = found else {
+            // Only who keeps tokens at all learns that there is none.
+            self.authorise_tokens(self.actor.account())?;
+            return Err(RegistryError::Absent(format!("token {id}")));
+        };
+        let is_own = digest == *self.actor.token().0;
+        let authority = match is_own {
+            true => self.actor.authorise_self(),
+            false => self.authorise_tokens(&token.account)?,
+        };
+        if token.session.is_some() {
+            let row = RowChange { column: TOKENS.id(), key: key_bytes(&digest), row: None };
+            return Ok(self.without_entry(authority, token.id, vec![row]));
+        }
         if token.revoked {
             return Ok(Plan::Done(Receipt::Token { id: token.id }));
         }
@@ -33,6 +55,20 @@ impl Planning<'_> {
         self.guards.push(TOKENS.guard(&digest));
         let effect = self.token_effect(digest, token, &authority);
         Ok(self.change(authority, vec![effect]))
+    }
+
+    /// Proof that the actor may make and end tokens of an account: its own, or one that it keeps.
+    fn authorise_tokens(&mut self, account: &str) -> Result<Authority, RegistryError> {
+        let found = self.document::<Account>(account)?.map(|stored| stored.content);
+        let keeps = match &found {
+            Some(found) => self.actor.keeps(found.role, found.registrant.as_ref()),
+            None => self.actor.keeps_all(),
+        };
+        if keeps || account == self.actor.account() && self.actor.keeps_own_tokens() {
+            return Ok(self.actor.authorise_self());
+        }
+        let subject = format!("account {account}");
+        Err(Refusal { action: "keep tokens of", subject }.into())
     }
 
     fn token_effect(&self, digest: TokenDigest, token: Token, authority: &Authority) -> Effect {
@@ -51,6 +87,26 @@ impl Planning<'_> {
     }
 }
 
+/// Refuses tokens that their account's role has no use for, and tokens of accounts that may do
+/// nothing.
+fn check_token(new: &NewToken, account: &Account) -> Result<(), RegistryError> {
+    if account.disabled {
+        return Err(RegistryError::WrongState {
+            subject: format!("account {}", new.account),
+            state: "disabled".into(),
+            remedy: "enable it first".into(),
+        });
+    }
+    let beyond = new.actions.iter().filter(|action| !account.role.actions().contains(*action));
+    let fault = |action: Action| {
+        let role = account.role.as_str();
+        let message = format!("tokens of a {role} cannot {}: leave it out", action.as_str());
+        Fault::new("actions", "role", action.as_str(), message)
+    };
+    let faults: Vec<Fault> = beyond.map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(RegistryError::Faulty(faults)) }
+}
+
 /// A token's row, from what was asked for.
 pub(in crate::registry) fn new_token(
     new: &NewToken,
@@ -63,6 +119,7 @@ pub(in crate::registry) fn new_token(
     let token = Token {
         id: digest.id(),
         account: new.account.clone(),
+        session: None,
         actions: new.actions,
         prefixes: new.prefixes.clone(),
         created_ms: now_ms,

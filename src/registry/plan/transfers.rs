@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use super::records::holder;
+use super::steps::Extent;
 use super::{Plan, Planning};
 use crate::access::{Authority, Right};
 use crate::identifier::{Identifier, Prefix};
@@ -122,7 +124,7 @@ impl Planning<'_> {
             let change = record_change(&self.registry.keys, record, Some(stored));
             effects.push(Effect::Record(Box::new(change)));
         }
-        Ok(self.change(authority, effects).with_rows(rows))
+        Ok(self.change(authority, effects).reaching(Extent { rows, ..Extent::default() }))
     }
 
     /// Everything that is to change hands, as it is now; it must stay so. Finds what is not the
@@ -186,16 +188,16 @@ impl Planning<'_> {
             Err(RegistryError::NotResponsible(_) | RegistryError::WrongState { .. }) => None,
             Err(error) => return Err(error),
         };
-        let (Some(stored), Some((_, allocation))) = (stored, zone) else {
+        let (Some(stored), Some(zone)) = (stored, zone) else {
             return Ok(Err(("holder", NOT_HELD.into())));
         };
+        let allocation = zone.allocation;
         let record = &stored.record;
-        let holder = match record.held_apart {
-            true => RegistrantId::parse(&record.registrant).ok(),
-            false => allocation.registrant.clone(),
-        };
-        if holder.as_ref() != from {
+        if holder(Some(record), &allocation).as_ref() != from {
             return Ok(Err(("holder", NOT_HELD.into())));
+        }
+        if self.head(identifier.key())?.is_some() {
+            return Ok(Err(("kind", "is a template, which goes with its prefix".into())));
         }
         if let Err(hindrance) = allocation.admits_changes(self.now_ms) {
             return Ok(Err(("state", format!("belongs to a prefix that is {}", hindrance.state))));

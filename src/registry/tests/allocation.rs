@@ -464,3 +464,22 @@ fn a_check_finds_documents_that_the_ledger_does_not_know() {
     assert_eq!(report.faults, 1);
     assert_eq!(report.findings[0].place, "registrant/acme");
 }
+
+#[test]
+fn a_prefix_changes_as_fast_as_its_quota_says() {
+    let node = fixture();
+    node.allocated("88.118.8", None);
+    node.amend("88.118.8", Terms { writes_per_second: Some(Some(4)), ..Terms::default() });
+    let outcomes: Vec<_> =
+        (0..6).map(|number| node.passes(&format!("88.118.8/{number}"))).collect();
+    assert!(outcomes[..4].iter().all(Result::is_ok), "{outcomes:?}");
+    for outcome in &outcomes[4..] {
+        let Err(RegistryError::TooFast { retry_after_ms, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(*retry_after_ms, 250);
+    }
+    node.passes("88.118/1").unwrap();
+    let later = put("88.118.8/9", P100, Condition::Always);
+    node.registry.apply(&node.admin, &later, NOW_MS + 250).unwrap();
+}

@@ -20,7 +20,7 @@ fn world() -> (Fixture, Actor) {
         put_registrant(&*node.store, id);
     }
     put_prefix(&*node.store, "88.119", "acme");
-    node.registry.resolver.reload_zones().unwrap();
+    node.resolver.reload_zones().unwrap();
     put_record(&*node.store, &record("1"));
     let account = serde_json::json!({"role": "application", "registrant": "beta"});
     put_document(&*node.store, DocumentKind::Account, "beta", &account);
@@ -214,7 +214,7 @@ fn nobody_sees_by_a_grant_that_is_known_to_be_gone() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let (node, beta) = world();
     let beta = Asker::Actor(Arc::new(beta));
-    let resolver = &node.registry.resolver;
+    let resolver = &node.resolver;
     let identifier = Identifier::literal(X).unwrap();
     let sees = |asker: &Asker| {
         let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
@@ -261,7 +261,7 @@ fn older_versions_are_seen_by_the_grants_of_who_holds_the_record_today() {
     let asker =
         Asker::Actor(Arc::new(node.access.authenticate(BETA_SECRET, NOW_MS).unwrap().unwrap()));
     let old = record("1");
-    let resolver = &node.registry.resolver;
+    let resolver = &node.resolver;
     let view = |holder: Option<&RegistrantId>| resolver.view_held(&old, holder, &asker).unwrap();
     assert_eq!(view(acme().as_ref()), ViewKind::PUBLIC);
     assert_eq!(view(Some(&beta)), ViewKind::Full, "handed over to beta");
