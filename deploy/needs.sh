@@ -18,6 +18,7 @@ tests | bind9-dnsutils     | dig                                 | independent D
 tests | knot-dnsutils      | kdig                                | independent DNS client
 tests | knot               | knotd                               | the DNS server our answers are compared with
 tests | python3-venv       | dpkg:python3-venv                   | keeps Python programs to themselves
+tests | python3            | python3                             | independent CSV reader and writer
 tests | strace             | strace                              | watches syncs and injects disk faults
 tests | openssl            | openssl                             | inspects certificates
 tests | jq                 | jq                                  | independent JSON reader
@@ -25,6 +26,7 @@ tests | pci.ids            | /usr/share/misc/pci.ids             | real identifi
 tests | usb.ids            | /usr/share/misc/usb.ids             | real identifiers: USB devices
 bench | knot               | knotd                               | DNS server measured beside the node
 bench | nginx-light        | nginx                               | HTTP server measured beside the node
+bench | postgresql-15      | /usr/lib/postgresql/15/bin/pgbench  | database whose inserts are measured beside the node
 bench | util-linux         | taskset                             | keeps server and load on cores of their own
 '
 

@@ -57,11 +57,12 @@ Five things to try in another terminal:
   curl -i http://$http/88.118.104318/1db4
   dig @${dns%:*} -p ${dns##*:} 1db4._id.104318.118.88.id.example. TXT
   $program resolve 88.118.232903/0A2B --server http://$http
-  NAMEPLATE_TOKEN=\$(cat $secret) $program register 88.118.8/SN-001 \\
+  NAMEPLATE_TOKEN=\$(cat $secret) $program register 88.118.8/SN-100 \\
       --url https://example.com/pump --attribute model=P-100 --server http://$http
 
 The node's log follows; Ctrl-C stops the node.
 
 TEXT
-tail -n 3 -f --pid="$node" "$log"
+# In the background: a shell that waits for a program in the foreground obeys no signal.
+tail -n 3 -f --pid="$node" "$log" &
 wait "$node"

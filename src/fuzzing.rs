@@ -10,6 +10,7 @@ use std::fmt::Debug;
 use crate::access::{Token, TokenDigest};
 use crate::cli::import::format::{Format, Reading};
 use crate::codec::{Reader, Writer, canonical_json};
+use crate::codes::{CodeTables, UnifiedCode};
 use crate::dns;
 use crate::identifier::{CanonicalKey, Identifier, Prefix};
 use crate::ledger::{
@@ -23,21 +24,28 @@ use crate::record::{
 use crate::store::{
     Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes, read_backup,
 };
+use crate::tabular::{
+    Encoding, Mapping, Plan, RawContent, RawRow, Rejects, RowFault, TableFormat, TableReader,
+    split_fields,
+};
 use crate::template::{MAX_FAULTS, Template, shipped};
 
 /// A target: its name and what it calls.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: &[Target] = &[
     ("backup", backup),
     ("body", body),
+    ("codes", codes),
     ("identifier", identifier),
     ("list", list),
+    ("mapping", mapping),
     ("note", note),
     ("presentation", presentation),
     ("question", dns::fuzz_question),
     ("row", row),
+    ("table", table),
     ("template", template),
     ("values", values),
 ];
@@ -130,6 +138,76 @@ pub fn list(bytes: &[u8]) {
     }
 }
 
+/// Tables of registrations. The first byte says whether it is NDJSON.
+pub fn table(bytes: &[u8]) {
+    let Some((&choice, table)) = bytes.split_first() else { return };
+    let format = if choice == b'n' { TableFormat::Ndjson } else { TableFormat::Csv };
+    let open = || TableReader::open(table, format, Encoding::Automatic);
+    let Ok(mut reader) = open() else { return };
+    let rejects = Rejects::new(reader.header().clone());
+    let plan = Plan::new(reader.header(), None);
+    while let Ok(Some(RawRow { line, start, end, content })) = reader.next_raw() {
+        assert!(start < end && line > 0);
+        let record = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+        let record = record.and_then(|(start, end)| table.get(start..end)).expect("in the table");
+        let fault = content.as_ref().err().cloned();
+        let fault = fault.unwrap_or_else(|| RowFault::new("", "", ""));
+        let mut refused = Vec::new();
+        rejects.add(&mut refused, line, record, &[fault]);
+        let refused = String::from_utf8(refused).expect("refused rows are UTF-8");
+        if format == TableFormat::Csv {
+            assert!(matches!(split_fields(refused.trim_end(), ','), Ok(Some(_))), "{refused}");
+        }
+        if let (Ok(plan), Ok(content)) = (&plan, content) {
+            let cells = matches!(content, RawContent::Cells(_));
+            if let Ok(registration) = plan.registration(content) {
+                assert_eq!(registration.cells, cells);
+            }
+        }
+    }
+    assert_eq!(reader.place().offset, table.len() as u64);
+    let (header, place) = (reader.header().clone(), reader.place());
+    let mut behind = TableReader::resume(&b""[..], header, place);
+    assert!(matches!(behind.next_raw(), Ok(None)));
+}
+
+/// Mappings of columns, laid over a header that has all columns they name.
+pub fn mapping(bytes: &[u8]) {
+    let Ok(mapping) = Mapping::parse(bytes) else { return };
+    let json = serde_json::to_vec(&mapping).expect("mappings are JSON");
+    assert_eq!(Mapping::parse(&json).as_ref(), Ok(&mapping));
+    let mut header = Vec::new();
+    crate::tabular::write_row(&mut header, mapping.columns.keys().map(String::as_str));
+    if let Ok(reader) = TableReader::open(&header[..], TableFormat::Csv, Encoding::Utf8) {
+        let _ = Plan::new(reader.header(), Some(&mapping));
+    }
+}
+
+/// National codes and tables of them. The first byte says which.
+pub fn codes(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(bytes);
+    match choice {
+        b'r' => drop(CodeTables::load(Some(bytes), None)),
+        b'i' => drop(CodeTables::load(None, Some(bytes))),
+        b'l' => {
+            let tables = CodeTables::shipped();
+            if let Ok(region) = tables.region(&text) {
+                assert_eq!(tables.region(&region.code), Ok(region));
+            }
+            if let Ok(industry) = tables.industry(&text) {
+                assert_eq!(tables.industry(&industry.code), Ok(industry));
+            }
+            assert!(tables.find_regions(&text, 1).len() < 2);
+        }
+        _ => {
+            let Ok(code) = UnifiedCode::parse(&text) else { return };
+            assert_eq!(UnifiedCode::parse(code.as_str()).as_ref(), Ok(&code));
+            let _ = code.organisation_warning();
+        }
+    }
+}
+
 /// Definitions of templates.
 pub fn template(bytes: &[u8]) {
     match Template::from_json(bytes) {
@@ -206,7 +284,7 @@ fn check_values(record: Record) {
     let bytes: usize = values.iter().map(|value| value.kind.len() + value.data.len()).sum();
     assert!(values.len() <= MAX_VALUES && bytes <= MAX_RECORD_BYTES);
     assert!(values.is_sorted_by(|one, next| one.index < next.index));
-    let view = View { record: &record, kind: ViewKind::Public };
+    let view = View { record: &record, kind: &ViewKind::PUBLIC };
     assert!(view.values().all(|value| value.permissions.public_read()));
     serde_json::to_string(&RecordDocument::new(&view, 0)).expect("documents are JSON");
     let mut writer = Writer::default();
@@ -230,7 +308,7 @@ fn record(values: Vec<Value>) -> Record {
 }
 
 /// What [`row`] can be asked for; the order is the corpus's, so new ones go to the end.
-const ROWS: [fn(&[u8]); 16] = [
+const ROWS: &[fn(&[u8])] = &[
     check_row::<StoredRecord>,
     check_row::<StoredPrefix>,
     check_row::<Token>,

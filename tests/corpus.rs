@@ -9,7 +9,7 @@ use nameplate::fuzzing::TARGETS;
 fn the_corpus_replays() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("a manifest");
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "no [[bin]] for {name}");
         let files = fs::read_dir(fuzz.join("corpus").join(name));
         let files = files.unwrap_or_else(|error| panic!("corpus of {name}: {error}"));

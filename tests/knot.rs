@@ -4,14 +4,13 @@
 //! of the node's code; only SOA and NS are asked from the node.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Chance, Node, dig, output, program, python, text, wait_until};
+use crate::harness::{Chance, Node, dig, free_port, output, program, python, text, wait_until};
 
 const RECORDS: u64 = 400;
 const QUERIES: u64 = 6_000;
@@ -256,17 +255,6 @@ fn write_zone(node: &Node, folder: &Path, zone: &str, lines: &str) {
     }
     file += lines;
     fs::write(folder.join(format!("{zone}zone")), file).expect("written");
-}
-
-/// A port that is free for UDP and TCP.
-fn free_port() -> u16 {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let port = udp.local_addr().expect("an address").port();
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 const NAPTR: &str = r#"10 100 "u" "E2U+sip" "!^.*$!sip:info@example.com!" ."#;

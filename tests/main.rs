@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod corpus;
 mod dns;
+mod examples;
 mod faults;
 mod harness;
 mod house;

@@ -48,8 +48,8 @@ schema = json.load(open(places["schema"]))
 jsonschema.Draft202012Validator.check_schema(schema)
 validator = jsonschema.Draft202012Validator(schema)
 def first(record):
-    errors = (error.json_path + ": " + error.message[:200] for error in validator.iter_errors(record))
-    return next(errors, None)
+    error = next(validator.iter_errors(record), None)
+    return error and error.json_path + ": " + error.message[:200]
 print(json.dumps([first(record) for record in json.load(open(places["records"]))]))
 "#;
 

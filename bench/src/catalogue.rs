@@ -64,20 +64,20 @@ impl Item {
         ]
     }
 
-    /// Adds the JSON body of a registration.
-    pub fn write_body(&self, out: &mut String) {
+    /// Adds the JSON body of a registration, by the template if there is one.
+    pub fn write_body(&self, template: Option<&str>, out: &mut String) {
         out.push('{');
-        self.write_members(out);
+        self.write_members(template, out);
     }
 
     /// Adds a line of an import with its line feed.
-    pub fn write_line(&self, out: &mut String) {
+    pub fn write_line(&self, template: Option<&str>, out: &mut String) {
         out.push_str("{\"identifier\":\"");
         out.push_str(&self.prefix());
         out.push('/');
         out.push_str(&self.suffix());
         out.push_str("\",");
-        self.write_members(out);
+        self.write_members(template, out);
         out.push('\n');
     }
 
@@ -93,14 +93,19 @@ impl Item {
         [self.suffix(), "_id".to_owned(), self.enterprise.to_string()]
     }
 
-    // No text of the catalogue needs an escape in JSON.
-    fn write_members(&self, out: &mut String) {
+    // No text of the catalogue needs an escape in JSON. With a template the URL is an attribute.
+    fn write_members(&self, template: Option<&str>, out: &mut String) {
         let url = self.url();
-        let _ = write!(
-            out,
-            "\"values\":[{{\"index\":1,\"type\":\"URL\",\"data\":\"{url}\",\"ttl\":86400}}],\
-             \"attributes\":{{"
-        );
+        let _ = match template {
+            Some(template) => {
+                write!(out, "\"template\":\"{template}\",\"attributes\":{{\"url\":\"{url}\",")
+            }
+            None => write!(
+                out,
+                "\"values\":[{{\"index\":1,\"type\":\"URL\",\"data\":\"{url}\",\"ttl\":86400}}],\
+                 \"attributes\":{{"
+            ),
+        };
         for (place, (name, value)) in self.attributes().into_iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
             let _ = write!(out, "{comma}\"{name}\":\"{value}\"");
@@ -131,6 +136,9 @@ impl Item {
 
 /// The prefix the measured node is responsible for.
 pub const NODE_PREFIX: &str = "88.118";
+
+/// The identifier of the template of templated records.
+pub const TEMPLATE: &str = "88.118/equipment";
 
 /// The zone of that prefix.
 pub const ZONE: &str = "118.88.id.example.";
@@ -176,11 +184,18 @@ mod tests {
         for number in (0..1_000_000).step_by(997) {
             let item = Item::new(number);
             let mut line = String::new();
-            item.write_line(&mut line);
+            item.write_line(None, &mut line);
             let json: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(json["identifier"], format!("{}/{}", item.prefix(), item.suffix()));
             assert_eq!(json["values"][0]["data"], item.url());
             assert_eq!(json["attributes"].as_object().unwrap().len(), 4);
+            line.clear();
+            item.write_line(Some(TEMPLATE), &mut line);
+            let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let members: Vec<&String> = json.as_object().unwrap().keys().collect();
+            assert_eq!(members, ["attributes", "identifier", "template"]);
+            assert_eq!(json["attributes"].as_object().unwrap().len(), 5);
+            assert_eq!(json["attributes"]["url"], item.url());
             bytes += item.metadata_bytes();
         }
         let mean = bytes / (1_000_000 / 997 + 1);

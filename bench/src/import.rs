@@ -1,13 +1,15 @@
 //! The import: one stream of lines up, one stream of outcomes down.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value as Json;
 
-use crate::catalogue::Item;
+use crate::catalogue::{Item, TEMPLATE};
 use crate::http::Connection;
 use crate::node::TOKEN;
 
@@ -49,6 +51,22 @@ pub fn run(http: SocketAddr, count: u64) -> Result<Imported> {
     Ok(Imported { elapsed, sent_bytes, summary })
 }
 
+/// Writes items 0 to `count` - 1 as templated records into a file, one JSON object per line; gives
+/// its bytes. The same count gives the same file.
+pub fn write_file(path: &Path, count: u64) -> Result<u64> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = BufWriter::with_capacity(CHUNK_BYTES, file);
+    let (mut line, mut written) = (String::new(), 0);
+    for number in 0..count {
+        line.clear();
+        Item::new(number).write_line(Some(TEMPLATE), &mut line);
+        file.write_all(line.as_bytes())?;
+        written += line.len() as u64;
+    }
+    file.flush()?;
+    Ok(written)
+}
+
 fn send(mut stream: TcpStream, count: u64) -> Result<u64> {
     let head = format!(
         "POST /api/v1/imports HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
@@ -57,7 +75,7 @@ fn send(mut stream: TcpStream, count: u64) -> Result<u64> {
     stream.write_all(head.as_bytes())?;
     let (mut lines, mut framed, mut sent) = (String::new(), Vec::new(), 0);
     for number in 0..count {
-        Item::new(number).write_line(&mut lines);
+        Item::new(number).write_line(None, &mut lines);
         if lines.len() >= CHUNK_BYTES || number + 1 == count {
             framed.clear();
             write!(framed, "{:x}\r\n{lines}\r\n", lines.len())?;
@@ -129,6 +147,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_has_a_line_for_every_record_and_is_always_the_same() {
+        let path = std::env::temp_dir().join(format!("nameplate-lines-{}", std::process::id()));
+        let written: Vec<(u64, String)> = (0..2)
+            .map(|_| (write_file(&path, 2_000).unwrap(), std::fs::read_to_string(&path).unwrap()))
+            .collect();
+        std::fs::remove_file(path).unwrap();
+        let (bytes, text) = &written[0];
+        assert_eq!((*bytes, text.lines().count()), (text.len() as u64, 2_000));
+        assert!(text.ends_with('\n') && written[0] == written[1]);
+    }
 
     #[test]
     fn outcome_lines_are_judged() {

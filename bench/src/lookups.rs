@@ -13,6 +13,7 @@ use crate::http_load::Load;
 use crate::node::{Node, TOKEN};
 use crate::options::Options;
 use crate::peers::Peer;
+use crate::postgres::Postgres;
 use crate::random::{Random, mix};
 use crate::sample::{Sample, Series, file_sample};
 
@@ -84,18 +85,22 @@ pub fn measure_http(options: &Options, node: &Node, nginx: Option<&Peer>) -> Res
     Ok(all)
 }
 
-/// Registers new identifiers one by one, each acknowledged when it is durable.
-pub fn measure_writes(options: &Options, node: &Node) -> Result<Vec<Series>> {
+/// Registers new identifiers one by one, each acknowledged when it is durable, and inserts rows of
+/// the same size into PostgreSQL.
+pub fn measure_writes(
+    options: &Options,
+    node: &Node,
+    postgres: Option<&Postgres>,
+) -> Result<Vec<Series>> {
     let requests = options.operations(WRITES);
-    let load = Load { connections: CONNECTIONS, requests, limit: LIMIT, status: 201 };
+    let load = Load { connections: WRITE_CONNECTIONS, requests, limit: LIMIT, status: 201 };
     let mut all = Vec::new();
     for round in 0..u64::from(options.rounds()) {
         let first = FIRST_WRITTEN + round * WRITES;
         let put = |number: u64, out: &mut String| {
             let item = Item::new(first + number);
             let id = segment(&format!("{}/{}", item.prefix(), item.suffix()));
-            let mut body = String::new();
-            item.write_body(&mut body);
+            let body = registration(&item);
             let length = body.len().to_string();
             out.extend(["PUT /api/v1/identifiers/", &id, " HTTP/1.1\r\nhost: localhost\r\n"]);
             out.extend(["authorization: Bearer ", TOKEN, "\r\nif-none-match: *\r\n"]);
@@ -105,8 +110,21 @@ pub fn measure_writes(options: &Options, node: &Node) -> Result<Vec<Series>> {
         eprintln!("  HTTP, {PUT}");
         let sample = Sample::take(&node.process, || load.run(node.http, &put)).context(PUT)?;
         file_sample(&mut all, "Nameplate", PUT, sample);
+        if let Some(postgres) = postgres {
+            eprintln!("  {INSERT}, {}", postgres.name);
+            let body = registration(&Item::new(first));
+            let sample = postgres.measure_inserts(round, requests, &body).context(INSERT)?;
+            file_sample(&mut all, &postgres.name, INSERT, sample);
+        }
     }
     Ok(all)
+}
+
+/// What is sent to register an item, and what a row of PostgreSQL holds.
+fn registration(item: &Item) -> String {
+    let mut body = String::new();
+    item.write_body(WRITE_TEMPLATE, &mut body);
+    body
 }
 
 /// Questions of a round: any identifier, 10,000 hot ones, absent ones.
@@ -135,10 +153,17 @@ const ABSENT: &str = "absent names";
 const JSON: &str = "GET /api/v1/identifiers/{id}";
 const REDIRECT: &str = "GET /{id}, redirect";
 const CONSTANT: &str = "constant reply";
-const PUT: &str = "PUT, new identifier";
+const PUT: &str = "PUT, 64 connections";
+const INSERT: &str = "INSERT, 32 prepared clients";
 
-/// Kept-alive connections of look-ups and writes.
+/// Kept-alive connections of look-ups.
 pub const CONNECTIONS: usize = 32;
+
+/// Kept-alive connections of writes.
+const WRITE_CONNECTIONS: usize = 64;
+
+/// The template that written records follow.
+const WRITE_TEMPLATE: Option<&str> = None;
 
 const DNS_QUESTIONS: u64 = 400_000;
 const HTTP_REQUESTS: u64 = 200_000;

@@ -16,9 +16,11 @@ mod import;
 mod latency;
 mod lookups;
 mod machine;
+mod memory;
 mod node;
 mod options;
 mod peers;
+mod postgres;
 mod process;
 mod random;
 mod report;
@@ -32,16 +34,24 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::catalogue::Item;
+use crate::memory::Watched;
 use crate::node::{Launch, Node};
 use crate::options::{Options, Part};
+use crate::postgres::Postgres;
 use crate::process::{Cores, Usage};
 use crate::report::{Floor, Report, Table, grouped, mebibytes};
 use crate::sample::Series;
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if let Some(Part::Echo) = options.part {
-        return peers::echo();
+    match &options.part {
+        Some(Part::Echo) => return peers::echo(),
+        Some(Part::Lines { path }) => {
+            let bytes = import::write_file(path, options.import_records)?;
+            eprintln!("{} in {}", mebibytes(bytes), path.display());
+            return Ok(());
+        }
+        None => {}
     }
     let work = Workplace::open(options.data()?)?;
     let report = measure(&options, &work.folder)?;
@@ -79,10 +89,11 @@ fn measure(options: &Options, folder: &Path) -> Result<Report> {
 
     eprintln!("starting what to compare with");
     let echo = peers::start_echo(folder, &cores.server)?;
-    let (mut knot, mut nginx) = (None, None);
+    let (mut knot, mut nginx, mut postgres) = (None, None, None);
     if !options.no_peers {
         knot = peers::start_knot(folder, &cores.server, count)?;
         nginx = peers::start_nginx(folder, &cores.server)?;
+        postgres = Postgres::start(folder, &cores.server)?;
     }
     let dns = lookups::measure_dns(options, &node, &echo, knot.as_ref())?;
     report.add(sample::tabulate("DNS over UDP, 64 questions under way", &dns));
@@ -90,8 +101,8 @@ fn measure(options: &Options, folder: &Path) -> Result<Report> {
     report.add(sample::tabulate("HTTP, 32 kept-alive connections", &http));
     let serving = node.process.usage()?;
     let sync_rate = disk::measure_sync_rate(folder)?;
-    let writes = lookups::measure_writes(options, &node)?;
-    report.add(sample::tabulate("Durable writes, 32 kept-alive connections", &writes));
+    let writes = lookups::measure_writes(options, &node, postgres.as_ref())?;
+    report.add(sample::tabulate("Durable writes, one new identifier each", &writes));
 
     let knot = knot.map(|knot| knot.process.usage()).transpose()?;
     let at_end = node.process.usage()?;
@@ -99,7 +110,7 @@ fn measure(options: &Options, folder: &Path) -> Result<Report> {
     report.add(restarted.table(count, &serving, &at_end, knot));
     let note = format!("fdatasync of 4 KiB just before the writes: {}/s", grouped(sync_rate));
     report.method.push(note);
-    report.floors = floors(&loaded, count, peak_bytes, &dns);
+    report.floors = floors(&loaded, count, peak_bytes, &dns, &writes);
     Ok(report)
 }
 
@@ -108,6 +119,8 @@ struct Loaded {
     elapsed: Duration,
     sent_bytes: u64,
     summary: String,
+    /// Memory while it ran.
+    memory: Watched,
     /// Usage at the last acknowledgement, CPU time counted from the first byte.
     busy: Usage,
     /// The same when the node had come to rest.
@@ -118,13 +131,15 @@ struct Loaded {
 
 fn measure_import(node: &Node, data: &Path, count: u64) -> Result<Loaded> {
     let before = node.process.usage()?;
-    let import::Imported { elapsed, sent_bytes, summary } = import::run(node.http, count)?;
+    let run = || import::run(node.http, count);
+    let (imported, memory) = memory::watch(&node.process, run)?;
+    let import::Imported { elapsed, sent_bytes, summary } = imported;
     let since = |usage: Usage| Usage { cpu: usage.cpu - before.cpu, ..usage };
     let busy = since(node.process.usage()?);
     let disk_bytes = disk::occupied_bytes(data)?;
     let rested = since(disk::wait_until_idle(&node.process)?);
     let rested_disk_bytes = disk::occupied_bytes(data)?;
-    Ok(Loaded { elapsed, sent_bytes, summary, busy, rested, disk_bytes, rested_disk_bytes })
+    Ok(Loaded { elapsed, sent_bytes, summary, memory, busy, rested, disk_bytes, rested_disk_bytes })
 }
 
 impl Loaded {
@@ -146,6 +161,8 @@ impl Loaded {
                 ("identifiers per second", grouped(self.rate(count))),
                 ("server CPU µs per identifier", cpu_us(&self.busy)),
                 ("the same with all work it left for later", cpu_us(&self.rested)),
+                ("resident memory during it, mean", mebibytes(self.memory.mean_bytes)),
+                ("the same, most", mebibytes(self.memory.most_bytes)),
                 ("resident memory after it", mebibytes(self.busy.resident_bytes)),
                 ("peak of resident memory", mebibytes(self.rested.peak_bytes)),
                 ("disk bytes per identifier after it", each(self.disk_bytes as f64)),
@@ -188,11 +205,17 @@ fn two_columns(title: &'static str, rows: Vec<(&str, String)>) -> Table {
     Table { title, columns: vec!["what", "found"], rows }
 }
 
-fn floors(loaded: &Loaded, count: u64, peak_bytes: u64, dns: &[Series]) -> Vec<Floor> {
+fn floors(
+    loaded: &Loaded,
+    count: u64,
+    peak_bytes: u64,
+    dns: &[Series],
+    writes: &[Series],
+) -> Vec<Floor> {
     let rate = loaded.rate(count);
     let own = dns.iter().filter(|series| series.server == "Nameplate");
     let slowest_us = own.map(|series| series.median().cpu_us).fold(0.0, f64::max);
-    vec![
+    let mut floors = vec![
         Floor {
             what: "import",
             demand: format!("at least {}/s", grouped(MIN_IMPORT_RATE)),
@@ -211,7 +234,17 @@ fn floors(loaded: &Loaded, count: u64, peak_bytes: u64, dns: &[Series]) -> Vec<F
             found: format!("{slowest_us:.1} µs"),
             met: slowest_us <= MAX_DNS_CPU_US,
         },
-    ]
+    ];
+    if let [own, postgres] = writes {
+        let (own, theirs) = (own.median().rate, postgres.median().rate);
+        floors.push(Floor {
+            what: "durable registrations",
+            demand: format!("at least {}/s, as {}", grouped(theirs), postgres.server),
+            found: format!("{}/s", grouped(own)),
+            met: own >= theirs,
+        });
+    }
+    floors
 }
 
 fn describe(options: &Options, folder: &Path, cores: &Cores) -> Vec<String> {
@@ -225,7 +258,9 @@ fn describe(options: &Options, folder: &Path, cores: &Cores) -> Vec<String> {
     points.push(format!(
         "look-ups and writes: median by CPU time of {rounds} rounds, servers in turn"
     ));
-    points.push("CPU is user + system time of all threads of the server from /proc".to_owned());
+    points.push(
+        "CPU is user + system time of all threads and children of the server from /proc".to_owned(),
+    );
     points.push(
         "DNS questions alternate between URI and TXT, RD set, no EDNS; a wrong, refused, limited \
          or truncated answer fails the run"

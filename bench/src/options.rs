@@ -8,14 +8,18 @@ use clap::{Parser, Subcommand};
 /// Measures a Nameplate node on this machine and compares it with what is installed beside it.
 ///
 /// Starts its own node on loopback addresses in a folder of its own, imports made-up catalogue
-/// data, asks for it over DNS and HTTP, and writes single records durably. knotd and nginx are
-/// measured in the same run when they are installed.
+/// data, asks for it over DNS and HTTP, and writes single records durably. knotd, nginx and
+/// PostgreSQL are measured in the same run when they are installed.
 #[derive(Parser, Debug)]
 #[command(version)]
 pub struct Options {
     /// Identifiers to import.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub identifiers: u64,
+
+    /// Records in the file of the part `lines`.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub import_records: u64,
 
     /// 50,000 identifiers, short rounds, no results file.
     #[arg(long)]
@@ -38,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", default_value = "bench/results.md")]
     pub results: PathBuf,
 
-    /// Leave out knotd and nginx even when they are installed.
+    /// Leave out knotd, nginx and PostgreSQL even when they are installed.
     #[arg(long)]
     pub no_peers: bool,
 
@@ -52,6 +56,11 @@ pub struct Options {
 pub enum Part {
     /// Answer every UDP datagram with itself: what any server has to pay to the kernel.
     Echo,
+    /// Write templated records into a file, one JSON object per line, and end.
+    Lines {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Options {

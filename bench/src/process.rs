@@ -35,9 +35,11 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
-    /// CPU time so far and memory.
+    /// CPU time so far, that of its children included, and memory, its own.
     pub fn usage(&self) -> Result<Usage> {
-        Usage::read(self.child.id()).with_context(|| format!("{} does not run", self.name))
+        let id = self.child.id();
+        let own = Usage::read(id).with_context(|| format!("{} does not run", self.name))?;
+        Ok(Usage { cpu: own.cpu + children_cpu(id)?, ..own })
     }
 
     /// Fails when the server has ended.
@@ -81,7 +83,7 @@ impl Drop for Process {
 /// What a process has used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// User and system time of all its threads, ended ones included.
+    /// User and system time of all its threads and of its children that have ended.
     pub cpu: Duration,
     /// Resident memory now, in bytes.
     pub resident_bytes: u64,
@@ -139,11 +141,33 @@ impl Cores {
     }
 }
 
-/// utime + stime: fields 14 and 15 of proc(5), counted behind the name in parentheses.
+/// CPU time of the children that live, or have ended without their parent's having noticed.
+fn children_cpu(parent: u32) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for entry in fs::read_dir("/proc").context("cannot list /proc")? {
+        // Processes end while they are looked at.
+        let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
+        if parent_of(&stat) == Some(parent) {
+            total += cpu_time(&stat).unwrap_or_default();
+        }
+    }
+    Ok(total)
+}
+
+/// The fields of proc(5) from the third on: those behind the name in parentheses.
+fn fields(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
+}
+
+/// Field 4.
+fn parent_of(stat: &str) -> Option<u32> {
+    fields(stat)?.nth(1)?.parse().ok()
+}
+
+/// utime, stime, cutime and cstime: fields 14 to 17.
 fn cpu_time(stat: &str) -> Option<Duration> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    Some(Duration::from_millis((ticks()? + ticks()?) * TICK_MS))
+    let ticks = fields(stat)?.skip(11).take(4).map(|ticks| ticks.parse::<u64>().ok());
+    Some(Duration::from_millis(ticks.sum::<Option<u64>>()? * TICK_MS))
 }
 
 fn field_bytes(status: &str, name: &str) -> Option<u64> {
@@ -171,8 +195,9 @@ mod tests {
 
     #[test]
     fn proc_files_are_read() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 99 1 2";
-        assert_eq!(cpu_time(stat), Some(Duration::from_secs(2)));
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 30 70 20 0 4 0 99 1 2";
+        assert_eq!(cpu_time(stat), Some(Duration::from_secs(3)));
+        assert_eq!(parent_of(stat), Some(1));
         assert_eq!(field_bytes("VmHWM:\t  2048 kB\nVmRSS:\t1024 kB\n", "VmRSS:"), Some(1 << 20));
         assert_eq!(parse_list("0-2,5"), [0, 1, 2, 5]);
         assert!(Usage::read(std::process::id()).unwrap().peak_bytes > 0);

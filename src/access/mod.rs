@@ -417,8 +417,8 @@ impl Asker {
 /// An actor may not do what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this token does not allow to {action} under {subject}: use one whose scope and whose account's \
-     role do"
+    "this token does not allow to {action} under {subject}: use one whose scope and whose \
+     account's role do"
 )]
 pub struct Refusal {
     /// What was asked for.

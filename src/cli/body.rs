@@ -56,6 +56,13 @@ pub fn assemble(values: Vec<Json>, attributes: Map<String, Json>) -> Json {
     body.into()
 }
 
+/// Sets a member of a body, if there is a value for it.
+pub fn set(body: &mut Json, name: &str, value: Option<impl Into<Json>>) {
+    if let Some(value) = value {
+        body[name] = value.into();
+    }
+}
+
 /// Collects attributes; one name twice is a mistake.
 pub fn attributes(given: &[(String, Json)]) -> anyhow::Result<Map<String, Json>> {
     let mut attributes = Map::new();
@@ -67,8 +74,13 @@ pub fn attributes(given: &[(String, Json)]) -> anyhow::Result<Map<String, Json>>
     Ok(attributes)
 }
 
-/// Reads a body from a file, `-` for standard input.
+/// Reads the body of a registration from a file, `-` for standard input.
 pub fn from_file(path: &Path) -> anyhow::Result<Json> {
+    from_file_of(path, MAX_BODY_BYTES)
+}
+
+/// Reads a body of at most `limit` bytes from a file, `-` for standard input.
+pub fn from_file_of(path: &Path, limit: u64) -> anyhow::Result<Json> {
     let name = path.display();
     let input: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -76,10 +88,10 @@ pub fn from_file(path: &Path) -> anyhow::Result<Json> {
         Box::new(std::fs::File::open(path).with_context(|| format!("cannot read {name}"))?)
     };
     let mut text = Vec::new();
-    let read = input.take(MAX_BODY_BYTES + 1).read_to_end(&mut text);
+    let read = input.take(limit + 1).read_to_end(&mut text);
     read.with_context(|| format!("cannot read {name}"))?;
-    if text.len() as u64 > MAX_BODY_BYTES {
-        bail!("{name} has over {MAX_BODY_BYTES} bytes, more than a registration may");
+    if text.len() as u64 > limit {
+        bail!("{name} has over {limit} bytes, more than the node takes");
     }
     serde_json::from_slice(&text).with_context(|| format!("{name} is not JSON"))
 }

@@ -161,7 +161,7 @@ mod tests {
             created_ms: 1_000,
             modified_ms: 1_000,
         };
-        let view = View { record: &record, kind: ViewKind::Full };
+        let view = View { record: &record, kind: &ViewKind::Full };
         let mut line = registration(&RecordDocument::new(&view, 0));
         assert_eq!(line["identifier"], "88.118/Ab");
         line.as_object_mut().unwrap().remove("identifier");

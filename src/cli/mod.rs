@@ -6,14 +6,19 @@
 
 mod account;
 mod backup;
+mod batch;
 mod body;
 mod check;
 mod codes;
 mod config;
 mod export;
+mod grant;
+mod group;
+mod history;
 pub mod import;
 mod init;
 mod login;
+mod mint;
 mod name;
 mod output;
 mod prefix;
@@ -25,6 +30,7 @@ mod restore;
 mod retire;
 mod secret;
 mod serve;
+mod template;
 mod things;
 mod token;
 mod transfer;
@@ -54,11 +60,17 @@ enum Command {
     Name(name::NameForms),
     Register(register::Register),
     Resolve(resolve::Resolve),
+    Mint(mint::Mint),
+    Batch(batch::Batch),
+    History(history::History),
     Update(update::Update),
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Template(template::TemplateCommand),
     Token(token::TokenCommand),
+    Grant(grant::GrantCommand),
+    Group(group::GroupCommand),
     Account(account::AccountCommand),
     Registrant(registrant::RegistrantCommand),
     Prefix(prefix::PrefixCommand),
@@ -99,11 +111,17 @@ impl Command {
             Command::Name(command) => command.run(output),
             Command::Register(command) => command.run(output),
             Command::Resolve(command) => command.run(output),
+            Command::Mint(command) => command.run(output),
+            Command::Batch(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::Template(command) => command.run(output),
             Command::Update(command) => command.run(output),
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
             Command::Token(command) => command.run(output),
+            Command::Grant(command) => command.run(output),
+            Command::Group(command) => command.run(output),
             Command::Account(command) => command.run(output),
             Command::Registrant(command) => command.run(output),
             Command::Prefix(command) => command.run(output),

@@ -75,6 +75,10 @@ impl Output {
         for (name, value) in &record.attributes {
             rows.push((name, text_of(value)));
         }
+        if let Some(template) = &record.template {
+            let version = record.template_version.unwrap_or_default();
+            rows.push(("template", printable(&format!("{template} version {version}"))));
+        }
         rows.push(("registered", format!("{} by {}", record.created, record.registrant)));
         if record.version > 1 {
             rows.push(("changed", record.modified.clone()));

@@ -29,8 +29,15 @@ pub struct Register {
     /// A value of another type; repeat for more
     #[arg(long = "value", value_name = "[INDEX:]TYPE=DATA", value_parser = body::value)]
     values: Vec<Json>,
+    /// Template that the attributes follow
+    #[arg(long, value_name = "IDENTIFIER")]
+    template: Option<String>,
+    /// Version of the template; the published one when left out
+    #[arg(long, value_name = "N", requires = "template")]
+    template_version: Option<u64>,
     /// The body as JSON; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "attributes", "values"])]
+    #[arg(long, value_name = "FILE",
+        conflicts_with_all = ["url", "attributes", "values", "template"])]
     file: Option<PathBuf>,
     /// Only when it is not registered
     #[arg(long, conflicts_with = "if_version")]
@@ -73,9 +80,12 @@ impl Register {
         let url = self.url.iter().map(|url| json!({"type": "URL", "data": url}));
         let values: Vec<Json> = url.chain(self.values.iter().cloned()).collect();
         let attributes = body::attributes(&self.attributes)?;
-        if values.is_empty() && attributes.is_empty() {
+        if values.is_empty() && attributes.is_empty() && self.template.is_none() {
             bail!("nothing to register: give --url, --attribute, --value or --file");
         }
-        Ok(body::assemble(values, attributes))
+        let mut body = body::assemble(values, attributes);
+        body::set(&mut body, "template", self.template.as_deref());
+        body::set(&mut body, "template_version", self.template_version);
+        Ok(body)
     }
 }

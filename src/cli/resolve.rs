@@ -77,17 +77,23 @@ fn show(result: &Resolved, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_version(version: &Json, output: &Output) -> anyhow::Result<()> {
+/// Prints a version of a record and what changed with it.
+pub(super) fn show_version(version: &Json, output: &Output) -> anyhow::Result<()> {
     if output.json {
         output.json_line(version)?;
         return Ok(());
     }
     let record: RecordDocument = serde_json::from_value(version.clone())?;
-    let more = [("actor", &version["actor"]), ("reason", &version["reason"])]
+    let said = [("actor", &version["actor"]), ("reason", &version["reason"])]
         .into_iter()
         .filter(|(_, value)| value.as_str().is_some_and(|text| !text.is_empty()))
-        .map(|(name, value)| (name, text_of(value)))
-        .collect();
+        .map(|(name, value)| (name, text_of(value)));
+    let changes = ["added", "changed", "removed"].into_iter().filter_map(|name| {
+        let places = version["changes"][name].as_array()?;
+        let places: Vec<String> = places.iter().map(text_of).collect();
+        Some((name, places.join(", ")))
+    });
+    let more = said.chain(changes).collect();
     output.record_and(&record, more)?;
     Ok(())
 }

@@ -53,6 +53,18 @@ fn command_lines_of_the_readme_parse() {
         "resolve 88.118.8/SN-001 88.118.8/SN-002 --history",
         "update 88.118.8/SN-001 --set colour=red --unset old --if-version 1",
         "retire 88.118.8/SN-001",
+        "register 88.118.8/SN-001 --template 88.118.8/t --template-version 2 -a model=P",
+        "mint 88.118.8 --template 88.118.8/t --serial 7 -a model=P --idempotency-key k",
+        "batch items.json --atomic --idempotency-key k --reason r",
+        "history 88.118.8/SN-001 --restore 2",
+        "template create 88.118.8/t --shipped product --publish",
+        "template create 88.118.8/t --file t.json --if-version 3",
+        "template publish 88.118.8/t --reason agreed",
+        "template withdraw 88.118.8/t",
+        "template show 88.118.8/t --template-version 1",
+        "template list --prefix 88.118.8",
+        "template schema 88.118.8/t",
+        "template shipped product",
         "import /usr/share/misc/pci.ids /usr/share/misc/usb.ids --continue-from 7",
         "export --prefix 88.118 --output f",
         "token create --account acme --prefix 88.118.8 --action register --action update",
@@ -82,6 +94,15 @@ fn command_lines_of_the_readme_parse() {
         "login zhang.wei",
         "logout",
         "token revoke 0123456789abcdef",
+        "grant add --template 88.118.8/T --group acme.service --attribute cost --access edit",
+        "grant add --identifier 88.118.8/SN-001 --everyone --access nothing --reason recall",
+        "grant list --granter acme --identifier 88.118.8/SN-001",
+        "grant list --to-me",
+        "grant revoke acme.i00.view.everyone",
+        "group set acme.service --member beta --member gamma --if-version 2",
+        "group list --keeper acme",
+        "group show acme.service",
+        "group remove acme.service",
         "config check n.toml",
         "check --data d",
         "backup --output f",
@@ -98,6 +119,14 @@ fn command_lines_of_the_readme_parse() {
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");
     }
     for line in ["", "backup", "backup --output f --with-keys", "import", "update", "serve --htp x"]
+        .into_iter()
+        .chain([
+            "grant add --everyone",
+            "grant add --template t --identifier i --everyone",
+            "grant add --template t --everyone --registrant beta",
+            "grant add --template t --everyone --access own",
+            "grant list --to-me --granter acme",
+        ])
     {
         let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::record::RecordDocument;
+use crate::template::Fault;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,9 @@ pub struct Problem {
     /// The tombstone, when the identifier is retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<RecordDocument>>,
+    /// Every rule that is broken, when it is about rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 impl Problem {
@@ -136,6 +140,10 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.faults.is_empty() {
+            f.write_str(&self.title)?;
+            return self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"));
+        }
         match (self.detail.is_empty(), self.title.is_empty()) {
             (false, _) => f.write_str(&self.detail),
             (true, false) => f.write_str(&self.title),

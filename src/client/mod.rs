@@ -11,7 +11,9 @@ mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod grants;
 mod import;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -99,7 +101,7 @@ impl Client {
     ) -> Result<Written, ClientError> {
         let mut ask = Ask::new(Method::PUT, path_of(identifier)).json(body).when(condition);
         if let Some(key) = idempotency_key {
-            ask = ask.header("idempotency-key", key)?;
+            ask = ask.header(IDEMPOTENCY_KEY, key)?;
         }
         self.write(ask).await
     }
@@ -130,26 +132,6 @@ impl Client {
             StatusCode::NOT_FOUND => Ok(Found::Absent(reply.into_problem().to_string())),
             StatusCode::GONE => Ok(Found::Retired(reply.into_problem().record)),
             _ => Ok(Found::Record(Box::new(reply.accept()?.read()?))),
-        }
-    }
-
-    /// All versions of a record, newest first; empty when it was never registered.
-    pub async fn history(&self, identifier: &Identifier) -> Result<Vec<Json>, ClientError> {
-        let path = format!("{}/history", path_of(identifier));
-        let mut versions = Vec::new();
-        let mut before: Option<u64> = None;
-        loop {
-            let query = before.map(|version| format!("?before={version}")).unwrap_or_default();
-            let reply = self.call(&Ask::new(Method::GET, path.clone() + &query)).await?;
-            if reply.status == StatusCode::NOT_FOUND {
-                return Ok(versions);
-            }
-            let page: History = reply.accept()?.read()?;
-            versions.extend(page.versions);
-            match page.next {
-                Some(next) if before.is_none_or(|before| next < before) => before = Some(next),
-                _ => return Ok(versions),
-            }
         }
     }
 
@@ -371,5 +353,8 @@ const MAX_RESOLVED: usize = 1_000;
 const IDENTIFIERS: &str = "/api/v1/identifiers";
 /// Header that says why a change is made, as percent-encoded UTF-8.
 const REASON: &str = "nameplate-reason";
+
+/// Header that makes a repetition return the first outcome.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 const TOKENS: &str = "/api/v1/tokens";

@@ -114,7 +114,7 @@ impl Industries {
             }
         }
         let finest = entries.values().map(|entry| entry.level).max();
-        if finest.is_none() {
+        if finest.is_none() && faults.is_empty() {
             faults.add(1, "there is no industry in it");
         }
         let finest = finest.unwrap_or(IndustryLevel::Section);

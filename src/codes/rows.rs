@@ -1,6 +1,7 @@
 //! Rows of a code table, which is CSV with named columns.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::tabular::{Encoding, RawContent, RawRow, TableFormat, TableReader};
 
@@ -66,10 +67,13 @@ pub(super) fn by_code<T>(
 ) -> BTreeMap<String, T> {
     let mut table = BTreeMap::new();
     for (line, code, row) in rows {
-        if table.contains_key(&code) {
-            faults.add(line, format!("code {code} is there twice"));
-        } else {
-            table.insert(code, row);
+        match table.entry(code) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(place) => {
+                faults.add(line, format!("code {} is there twice", place.key()));
+            }
         }
     }
     table
@@ -89,6 +93,10 @@ impl Faults {
         } else {
             self.further += 1;
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// What was made of the table if it has no fault.

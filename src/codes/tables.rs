@@ -172,6 +172,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn any_text_is_looked_up(text in any::<String>()) {
             let tables = CodeTables::shipped();

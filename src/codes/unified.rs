@@ -287,7 +287,9 @@ mod tests {
         }
 
         #[test]
-        fn every_body_has_one_check_character(body in "[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{9}") {
+        fn every_body_has_one_check_character(
+            body in "[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{9}",
+        ) {
             let right = ALPHABET.chars().filter(|last| {
                 UnifiedCode::parse(&format!("{body}{last}")).is_ok()
             });

@@ -99,16 +99,18 @@ pub(super) fn nothing() -> Response<Body> {
 fn mark(headers: &mut HeaderMap, view: &View<'_>, keep: Keep) {
     let modified = UNIX_EPOCH + Duration::from_secs(view.record.modified_ms / 1_000);
     set(headers, ETAG, &view.etag());
-    set(headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+    if view.kind.follows_the_record() {
+        set(headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+    }
     mark_caching(headers, view.kind, keep);
 }
 
 /// Sets what caches may do: nothing with what only some may see.
-pub(super) fn mark_caching(headers: &mut HeaderMap, kind: ViewKind, keep: Keep) {
-    let caching = match (kind, keep) {
-        (ViewKind::Full, _) => "private, no-store".to_owned(),
-        (ViewKind::Public, Keep::Revalidate) => "no-cache".to_owned(),
-        (ViewKind::Public, Keep::Seconds(seconds)) => format!("public, max-age={seconds}"),
+pub(super) fn mark_caching(headers: &mut HeaderMap, kind: &ViewKind, keep: Keep) {
+    let caching = match (kind.is_public(), keep) {
+        (false, _) => "private, no-store".to_owned(),
+        (true, Keep::Revalidate) => "no-cache".to_owned(),
+        (true, Keep::Seconds(seconds)) => format!("public, max-age={seconds}"),
     };
     set(headers, CACHE_CONTROL, &caching);
     headers.insert(VARY, HeaderValue::from_static("Authorization, Accept"));

@@ -18,8 +18,8 @@ use crate::record::{DraftError, DraftValue};
 use crate::registry::{
     AccountCommand, Command, Plan, Receipt, Registry, RegistryError, Request, Verdict,
 };
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
-use crate::store::StoreError;
+use crate::resolver::{Answer, Lookup, Outcome, Resolver, Subject};
+use crate::store::{StoreError, StoredRecord};
 
 /// A node's parts as HTTP sees them.
 pub struct App {
@@ -166,6 +166,24 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// A record as the actor may see it.
+    pub(super) async fn shown_to(
+        &self,
+        actor: Arc<Actor>,
+        stored: Arc<StoredRecord>,
+    ) -> Result<Answer, Problem> {
+        let asker = Asker::Actor(actor);
+        if let Some(kind) = self.resolver.view_without_grants(&stored.record, &asker) {
+            return Ok(Answer { stored, kind });
+        }
+        let resolver = Arc::clone(&self.resolver);
+        let view = move || {
+            let kind = resolver.view(&stored.record, &asker)?;
+            Ok::<_, StoreError>(Answer { stored, kind })
+        };
+        Ok(self.pool.run(view).await??)
     }
 
     /// 503 when writes have stopped.

@@ -5,7 +5,6 @@ use axum::http::{HeaderName, Method};
 use ring::digest::{Context, SHA256};
 
 use super::problem::{self, Problem};
-use crate::identifier::CanonicalKey;
 use crate::record::View;
 use crate::registry::{Condition, IdempotencyKey};
 
@@ -69,7 +68,9 @@ pub(super) fn is_fresh(headers: &HeaderMap, view: &View<'_>) -> bool {
     }
     let since = headers.get(IF_MODIFIED_SINCE).and_then(|field| field.to_str().ok());
     let since = since.and_then(|text| httpdate::parse_http_date(text).ok());
-    since.is_some_and(|since| {
+    // What grants show may change while the record stays as it is.
+    let dated = since.filter(|_| view.kind.follows_the_record());
+    dated.is_some_and(|since| {
         let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         view.record.modified_ms / 1_000 <= since.as_secs()
     })
@@ -105,7 +106,8 @@ pub(super) fn reason_or(headers: &HeaderMap, body: Option<String>) -> Result<Str
 /// What makes a request the one it is.
 pub(super) struct Fingerprint<'a> {
     pub(super) method: &'a Method,
-    pub(super) key: &'a CanonicalKey,
+    /// What it is about: the key of an identifier, or the name of a collection.
+    pub(super) subject: &'a [u8],
     pub(super) condition: Condition,
     pub(super) reason: &'a str,
     pub(super) body: &'a [u8],
@@ -131,7 +133,7 @@ impl Fingerprint<'_> {
         let condition = format!("{:?}", self.condition);
         let parts = [
             self.method.as_str().as_bytes(),
-            self.key.as_bytes(),
+            self.subject,
             condition.as_bytes(),
             self.reason.as_bytes(),
             self.body,
@@ -209,7 +211,8 @@ mod tests {
     fn idempotency_keys_are_bound_to_the_whole_request() {
         let identifier = Identifier::literal("88.118/x").unwrap();
         let digest = |method: &Method, condition, reason: &str, body: &[u8]| {
-            Fingerprint { method, key: identifier.key(), condition, reason, body }.digest()
+            Fingerprint { method, subject: identifier.key().as_bytes(), condition, reason, body }
+                .digest()
         };
         let first = digest(&Method::PUT, Condition::Always, "", b"ab");
         assert_eq!(first, digest(&Method::PUT, Condition::Always, "", b"ab"));
@@ -224,7 +227,7 @@ mod tests {
         let read = |key: &str| {
             let fingerprint = Fingerprint {
                 method: &Method::PUT,
-                key: identifier.key(),
+                subject: identifier.key().as_bytes(),
                 condition: Condition::Always,
                 reason: "",
                 body: b"",

@@ -38,6 +38,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Faulty(faults) => {
                 return Problem::new(&problem::FAULTY, detail).with_faults(faults);
             }
+            RegistryError::NotGranted { .. } => &problem::FORBIDDEN,
             RegistryError::Taken(_) => &problem::TAKEN,
             RegistryError::WrongState { .. } => &problem::WRONG_STATE,
             RegistryError::TooFast { retry_after_ms, .. } => {

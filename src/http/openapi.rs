@@ -19,10 +19,12 @@ use super::problem::KINDS;
         (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
         (name = "transfers", description = "Prefixes and identifiers to another registrant"),
         (name = "codes", description = "Regions and industries by name or code"),
+        (name = "grants", description = "Who sees and edits what is not everybody's"),
+        (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
-    components(schemas(super::imports::SummaryDocument)),
+    components(schemas(super::imports::SummaryDocument, super::batches::items::ItemBody)),
 )]
 struct Head;
 

@@ -70,7 +70,7 @@ pub(super) fn of_record(app: &App, answer: &Answer, status: StatusCode) -> Respo
         api_path: path::of(&record.identifier),
     };
     let mut response = html(&page, status);
-    answers::mark_caching(response.headers_mut(), answer.kind, Keep::Revalidate);
+    answers::mark_caching(response.headers_mut(), &answer.kind, Keep::Revalidate);
     response
 }
 

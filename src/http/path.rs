@@ -49,8 +49,9 @@ pub(super) fn is_reserved(path: &str) -> bool {
             .any(|reserved| reserved.eq_ignore_ascii_case(first))
 }
 
-/// `hdl:` is the form whose percent-encoding the parser decodes, once.
-fn decode(raw: &str) -> Result<Identifier, Problem> {
+/// The identifier in a raw segment or path: `hdl:` is the form whose percent-encoding the parser
+/// decodes, once.
+pub(super) fn decode(raw: &str) -> Result<Identifier, Problem> {
     let has_scheme = raw.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("hdl:"));
     let parsed =
         if has_scheme { Identifier::parse(raw) } else { Identifier::parse(&format!("hdl:{raw}")) };

@@ -82,7 +82,7 @@ fn show(app: &App, answer: &Answer, head: &Parts) -> Result<Response<Body>, Prob
         *response.status_mut() = StatusCode::FOUND;
         let keep = answers::keep(of_url, now_ms, most);
         lead(response.headers_mut(), url);
-        answers::mark_caching(response.headers_mut(), answer.kind, keep);
+        answers::mark_caching(response.headers_mut(), &answer.kind, keep);
         return Ok(response);
     }
     if wanted == Wanted::Neither {

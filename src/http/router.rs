@@ -14,10 +14,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::identifiers::{change, history, list, put, read};
+use super::identifiers::{change, history, list, mint, put, read, restore};
 use super::{
-    App, accounts, backup, codes, health, imports, layers, openapi, prefixes, public, registrants,
-    resolve, sessions, tokens, transfers,
+    App, accounts, backup, batches, codes, grants, groups, health, imports, layers, openapi,
+    prefixes, public, registrants, resolve, sessions, templates, tokens, transfers,
 };
 
 /// The router of a node.
@@ -56,6 +56,9 @@ fn single() -> OpenApiRouter<Arc<App>> {
             change::patch_identifier,
             change::retire_identifier,
         ))
+        .routes(routes!(restore::restore_identifier))
+        .routes(routes!(templates::change::publish_template))
+        .routes(routes!(templates::change::withdraw_template))
         .routes(routes!(tokens::create_token, tokens::list_tokens))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(registrants::read_registrant, registrants::update_registrant))
@@ -63,6 +66,8 @@ fn single() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prefixes::read_prefix, prefixes::update_prefix))
         .routes(routes!(prefixes::step_prefix))
         .routes(routes!(transfers::step_transfer))
+        .routes(routes!(grants::read_grant, grants::revoke_grant))
+        .routes(routes!(groups::read_group, groups::put_group, groups::remove_group))
         .routes(routes!(accounts::create_account))
         .routes(routes!(accounts::read_account))
         .routes(routes!(accounts::set_role))
@@ -78,9 +83,18 @@ fn single() -> OpenApiRouter<Arc<App>> {
 
 fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list::list_identifiers))
+        .routes(routes!(list::list_identifiers, mint::mint_identifier))
+        .routes(routes!(batches::write_batch))
+        .routes(routes!(templates::read::list_templates))
+        .routes(routes!(templates::read::read_template, templates::change::draft_template))
+        .routes(routes!(templates::read::read_template_version))
+        .routes(routes!(templates::read::read_template_schema))
+        .routes(routes!(templates::shipped::list_shipped_templates))
+        .routes(routes!(templates::shipped::read_shipped_template))
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(history::read_history))
+        .routes(routes!(grants::give_grant, grants::list_grants))
+        .routes(routes!(groups::list_groups))
         .routes(routes!(resolve::resolve_many))
         .routes(routes!(registrants::create_registrant, registrants::list_registrants))
         .routes(routes!(registrants::read_registrant_history))

@@ -28,6 +28,8 @@ pub struct Settings {
     pub registration_bytes: usize,
     /// Most bytes in the body of a bulk resolution.
     pub resolve_bytes: usize,
+    /// Most bytes in the body of a batch.
+    pub batch_bytes: usize,
     /// Most bytes in one line of an import.
     pub import_line_bytes: usize,
     /// Most lines of an import that are written at once.
@@ -64,6 +66,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(60),
             registration_bytes: 1 << 20,
             resolve_bytes: 4 << 20,
+            batch_bytes: 16 << 20,
             import_line_bytes: 1 << 20,
             import_chunk_lines: 2_048,
             imports: 32,

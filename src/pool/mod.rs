@@ -3,16 +3,16 @@
 //! A fixed number of OS threads takes jobs from one bounded queue. A full queue refuses at once:
 //! each protocol has its own answer for that.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A handle on the pool; clones share its threads.
 #[derive(Clone)]
 pub struct Pool {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
 }
 
 /// The pool's threads; joined when the node stops.
@@ -39,11 +39,10 @@ pub enum PoolError {
 impl Pool {
     /// Starts `threads` threads behind a queue of `queue` jobs.
     pub fn start(threads: usize, queue: usize) -> std::io::Result<(Self, PoolThreads)> {
-        let (jobs, intake) = sync_channel(queue);
-        let intake = Arc::new(Mutex::new(intake));
+        let (jobs, intake) = bounded(queue);
         let threads = (0..threads.max(1))
             .map(|number| {
-                let intake = Arc::clone(&intake);
+                let intake = intake.clone();
                 std::thread::Builder::new()
                     .name(format!("pool-{number}"))
                     .spawn(move || work(&intake))
@@ -86,10 +85,8 @@ impl PoolThreads {
     }
 }
 
-fn work(intake: &Mutex<Receiver<Job>>) {
-    loop {
-        let next = intake.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-        let Ok(job) = next else { return };
+fn work(intake: &Receiver<Job>) {
+    while let Ok(job) = intake.recv() {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             metrics::counter!("nameplate_panics_total").increment(1);
         }
@@ -99,6 +96,7 @@ fn work(intake: &Mutex<Receiver<Job>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::sync_channel;
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_panic_is_told_apart() {

@@ -8,8 +8,8 @@ use crate::codec::write_canonical_text;
 
 impl Record {
     /// Canonical JSON (RFC 8785) of everything about this version that is no value: actor, forms of
-    /// attributes that are not text, whether it is held apart, previous version, reason, registrant, the spelling where it
-    /// differs from the key, status. Members stand in canonical order.
+    /// attributes that are not text, whether it is held apart, previous version, reason, registrant,
+    /// the spelling where it differs from the key, status. Members stand in canonical order.
     pub fn meta_json(&self) -> String {
         let mut out = String::with_capacity(96);
         out.push_str("{\"actor\":");

@@ -22,7 +22,7 @@ pub use draft::{
 };
 pub use json::{RecordDocument, ValueDocument, timestamp};
 pub use value::{Form, Permissions, Reference, Ttl, Value};
-pub use view::{View, ViewKind};
+pub use view::{Extra, View, ViewKind};
 
 use std::collections::BTreeMap;
 

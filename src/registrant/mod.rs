@@ -6,13 +6,18 @@
 
 mod allocation;
 mod grant;
+mod group;
 mod id;
 mod profile;
 mod step;
 mod transfer;
 
 pub use allocation::{Allocation, AllocationState, Hindrance, Quota, Terms, WARNING_DAYS};
-pub use grant::{Access, Grant, Grantee, Group};
+pub use grant::{
+    Access, Grant, GrantSubject, Grantee, MAX_GRANTS_ON_SUBJECT, granter_of, granter_text,
+    name_start,
+};
+pub use group::{Group, GroupId, MAX_GROUPS, MAX_MEMBERS};
 pub use id::RegistrantId;
 pub use profile::{CodeClaim, Contact, Profile, Registrant, RegistrantState};
 pub use step::Step;

@@ -4,6 +4,8 @@
 //! Faults are collected, not thrown: an operator wants to know all of them at once. Memory is
 //! bounded by [`MAX_FINDINGS`], not by the store.
 
+mod grants;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -80,6 +82,7 @@ pub fn check(
     checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.grants()?;
     checking.ledger()?;
     Ok(checking.report)
 }
@@ -100,17 +103,15 @@ struct Checking<'a> {
 /// Versions of templates, compiled as the records that follow them are met.
 #[derive(Default)]
 struct Templates {
-    known: HashMap<(String, u64), Option<Arc<(u32, Template)>>>,
+    known: HashMap<(String, u64), Compiled>,
 }
+
+/// A template's number and one of its versions; none when it was not published.
+type Compiled = Option<Arc<(u32, Template)>>;
 
 impl Templates {
     /// Number and version of the template with this identifier; none when it is not published.
-    fn find(
-        &mut self,
-        read: &dyn Read,
-        text: &str,
-        version: u64,
-    ) -> Result<Option<Arc<(u32, Template)>>, StoreError> {
+    fn find(&mut self, read: &dyn Read, text: &str, version: u64) -> Result<Compiled, StoreError> {
         let place = (text.to_owned(), version);
         if let Some(known) = self.known.get(&place) {
             return Ok(known.clone());

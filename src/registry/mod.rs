@@ -301,6 +301,17 @@ pub enum RegistryError {
         /// What would have to be done first, or why it cannot be.
         remedy: String,
     },
+    /// An edit goes beyond what the holder grants the actor.
+    #[error(
+        "{} of {identifier}: not among the attributes that its holder lets you edit",
+        beyond.join(", ")
+    )]
+    NotGranted {
+        /// The identifier.
+        identifier: String,
+        /// Attributes and values that were to change.
+        beyond: Vec<String>,
+    },
     /// Too much in too short a time.
     #[error("{what}: try again in {} seconds", retry_after_ms.div_ceil(1_000))]
     TooFast {

@@ -24,11 +24,31 @@ pub(super) struct Submission {
 
 #[derive(Default)]
 struct Lines {
-    waiting: HashMap<String, VecDeque<Submission>>,
+    waiting: HashMap<String, Line>,
     /// Accounts with something waiting, in the order of their turns.
     turns: VecDeque<String>,
     changes: usize,
+    /// How many changes the writer waits for; it is not woken for fewer.
+    wanted: usize,
+    /// Changes in the batch before.
+    last_taken: usize,
     closed: bool,
+}
+
+/// Bounds of what is taken at once.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    /// Most changes.
+    pub changes: usize,
+    /// Most bytes, roughly.
+    pub bytes: usize,
+}
+
+/// What waits for one account.
+#[derive(Default)]
+struct Line {
+    submissions: VecDeque<Submission>,
+    changes: usize,
 }
 
 /// What [`Queue::take`] brings.
@@ -54,44 +74,65 @@ impl Queue {
         };
         let mut lines = self.lock();
         let count = submission.changes.len();
-        let line = lines.waiting.get(&account);
-        let is_new = line.is_none();
-        let own: usize = line.into_iter().flatten().map(|waiting| waiting.changes.len()).sum();
+        let own = lines.waiting.get(&account).map_or(0, |line| line.changes);
         let crowded = own > 0 && own + count > self.limit / 2;
         if lines.closed || crowded || (lines.changes > 0 && lines.changes + count > self.limit) {
             return Err(submission);
         }
         lines.changes += count;
-        if is_new {
+        if own == 0 {
             lines.turns.push_back(account.clone());
         }
-        lines.waiting.entry(account).or_default().push_back(submission);
+        let line = lines.waiting.entry(account).or_default();
+        line.changes += count;
+        line.submissions.push_back(submission);
+        let enough = lines.changes >= lines.wanted;
         drop(lines);
-        self.filled.notify_one();
+        if enough {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
-    /// Takes submissions, one from each account in turn, up to about `bytes` and `changes`; waits
-    /// at most `patience` for the first.
-    pub(super) fn take(&self, changes: usize, bytes: usize, patience: Duration) -> Taken {
-        let lines = self.lock();
-        let empty = |lines: &mut Lines| lines.turns.is_empty() && !lines.closed;
-        let (mut lines, _) = self
-            .filled
-            .wait_timeout_while(lines, patience, empty)
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Takes submissions, one from each account in turn, up to about `most`; waits at most
+    /// `patience` for the first, and then for as many changes as came last time.
+    ///
+    /// Clients that were answered together ask again one after another. Waiting a moment for all of
+    /// them costs none of them much and spares a sync for each few.
+    pub(super) fn take(&self, most: Batch, patience: Duration) -> Taken {
+        let mut lines = self.wait(self.lock(), 1, patience);
         if lines.turns.is_empty() && lines.closed {
             return Taken::Closed;
         }
+        let last = lines.last_taken.min(most.changes);
+        if !lines.turns.is_empty() && lines.changes < last {
+            lines = self.wait(lines, last, GATHERING);
+        }
         let (mut taken_changes, mut taken_bytes) = (0, 0);
         let mut batch = Vec::new();
-        while taken_changes < changes && taken_bytes < bytes {
+        while taken_changes < most.changes && taken_bytes < most.bytes {
             let Some(submission) = lines.next() else { break };
             taken_changes += submission.changes.len();
             taken_bytes += submission.changes.iter().map(Change::bytes).sum::<usize>();
             batch.push(submission);
         }
+        lines.last_taken = taken_changes;
         Taken::Batch(batch)
+    }
+
+    /// Waits until there are `wanted` changes, at most `patience`.
+    fn wait<'a>(
+        &self,
+        mut lines: MutexGuard<'a, Lines>,
+        wanted: usize,
+        patience: Duration,
+    ) -> MutexGuard<'a, Lines> {
+        lines.wanted = wanted;
+        let few = |lines: &mut Lines| lines.changes < wanted && !lines.closed;
+        let waited = self.filled.wait_timeout_while(lines, patience, few);
+        let (mut lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        lines.wanted = 1;
+        lines
     }
 
     /// Takes no more; what waits is still written.
@@ -115,15 +156,18 @@ impl Lines {
     fn next(&mut self) -> Option<Submission> {
         let account = self.turns.pop_front()?;
         let line = self.waiting.get_mut(&account)?;
-        let submission = line.pop_front();
-        if line.is_empty() {
+        let submission = line.submissions.pop_front()?;
+        let count = submission.changes.len();
+        line.changes -= count;
+        if line.submissions.is_empty() {
             self.waiting.remove(&account);
         } else {
             self.turns.push_back(account);
         }
-        if let Some(submission) = &submission {
-            self.changes -= submission.changes.len();
-        }
-        submission
+        self.changes -= count;
+        Some(submission)
     }
 }
+
+/// How long the writer waits for as many changes as it had last time.
+const GATHERING: Duration = Duration::from_millis(1);

@@ -10,8 +10,8 @@ use crate::ledger::{Appender, Entry, Position};
 use crate::record::Record;
 use crate::resolver::fits_label;
 use crate::store::{
-    ColumnId, Guard, NAMES, NameKey, RECORDS, ReadPoint, StoredRecord, Transaction, VERSIONS,
-    VersionKey, write_position,
+    ColumnId, DocumentKey, DocumentKind, Guard, Key, NAMES, NameKey, RECORDS, ReadPoint,
+    StoredRecord, Transaction, VERSIONS, VersionKey, write_position,
 };
 
 /// A planned change: what it read, what it writes, what the ledger will say.
@@ -102,6 +102,16 @@ pub enum Verdict {
 }
 
 impl Change {
+    /// The granters whose grants or groups change, by the names they have in names of grants:
+    /// those whose books the change touches.
+    pub(super) fn granters(&self) -> impl Iterator<Item = String> {
+        let touched = self.rows.iter().filter(|row| {
+            row.column == ColumnId::Documents
+                && row.key.first() == Some(&(DocumentKind::Grant as u8))
+        });
+        touched.filter_map(|row| DocumentKey::read_key(&row.key).ok()).map(|key| key.id)
+    }
+
     /// Roughly how many bytes the change writes.
     pub(super) fn bytes(&self) -> usize {
         let rows = self.rows.iter().map(|row| row.key.len() + 64);
@@ -134,6 +144,14 @@ impl Plan {
     pub(super) fn counting(mut self, counts: impl IntoIterator<Item = CountChange>) -> Self {
         if let Plan::Change(change) = &mut self {
             change.counts.extend(counts);
+        }
+        self
+    }
+
+    /// The plan with rows that are set or removed with it.
+    pub(super) fn with_rows(mut self, rows: impl IntoIterator<Item = RowChange>) -> Self {
+        if let Plan::Change(change) = &mut self {
+            change.rows.extend(rows);
         }
         self
     }

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod batches;
+mod grants;
 mod minting;
 mod templates;
 mod transfers;
@@ -342,6 +343,14 @@ fn raw_columns_are_as_recorded() {
     let actions = [Action::Register, Action::Update].into_iter().collect();
     let token = new_token("secret of acme, long enough", "acme", actions, scope);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
+    node.draft(templates::PRODUCT, &templates::product()).unwrap();
+    node.publish(templates::PRODUCT).unwrap();
+    let attributes = serde_json::json!({"serial": "A", "made": "2026-01-05", "see": "20.500/x"});
+    let draft = Draft::from_json(templates::made(attributes).as_bytes()).unwrap();
+    let (prefix, serial) = (Prefix::parse("88.118").unwrap(), None);
+    let key = IdempotencyKey { key: "k-2".into(), request_digest: [8; 32] };
+    let batch = Command::Batch(vec![Command::Mint { prefix, serial, draft }]);
+    node.apply(&Request { idempotency: Some(key), ..Request::new(batch) }).unwrap();
     node.registry.close();
     let mut text = String::new();
     for column in crate::store::ColumnId::ALL {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::queue::{Queue, Submission, Taken};
+use super::queue::{Batch, Queue, Submission, Taken};
 use super::submit::{Change, CountChange, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::access::{TOKENS, Uses, old_sessions, use_counter};
@@ -33,7 +33,7 @@ impl Writer {
     /// Writes until the queue is closed and empty, then signs a last checkpoint.
     pub(super) fn run(mut self) {
         loop {
-            match self.queue.take(BATCH_CHANGES, BATCH_BYTES, CHECKPOINT_PATIENCE) {
+            match self.queue.take(BATCH, CHECKPOINT_PATIENCE) {
                 Taken::Batch(batch) => self.commit(batch, false),
                 Taken::Closed => {
                     self.count_uses();
@@ -87,6 +87,7 @@ impl Writer {
         if let Err(error) = self.counts.admit(&*self.store, &change.counts) {
             return Verdict::Failed(error);
         }
+        touched.granters.extend(change.granters());
         let receipts = change.write(transaction, &mut self.appender);
         receipts.iter().for_each(|receipt| touched.add(receipt));
         Verdict::Committed(receipts)
@@ -99,6 +100,8 @@ impl Writer {
         touched: &Touched,
     ) -> Result<(), StoreError> {
         let started = std::time::Instant::now();
+        // Whoever sees a record of this transaction must not judge it by the grants before it.
+        self.resolver.forget_grants(&touched.granters);
         transaction.commit().map_err(|error| {
             tracing::error!(%error, "writes have stopped");
             // In the words in which every later change is refused.
@@ -108,6 +111,7 @@ impl Writer {
         metrics::counter!("nameplate_registry_changes_total").increment(touched.count);
         self.ledger_size.store(self.appender.size(), std::sync::atomic::Ordering::Release);
         self.resolver.forget(&touched.keys);
+        self.resolver.forget_grants(&touched.granters);
         if touched.zones
             && let Err(error) = self.resolver.reload_zones()
         {
@@ -196,6 +200,8 @@ impl Writer {
 #[derive(Default)]
 struct Touched {
     keys: Vec<CanonicalKey>,
+    /// Whose grants or groups change, by their names in names of grants.
+    granters: Vec<String>,
     zones: bool,
     count: u64,
 }
@@ -225,11 +231,8 @@ impl Verdict {
     }
 }
 
-/// Most changes in one transaction.
-const BATCH_CHANGES: usize = 4_096;
-
-/// Most bytes in one transaction, roughly.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bounds of one transaction.
+const BATCH: Batch = Batch { changes: 4_096, bytes: 8 * 1024 * 1024 };
 
 /// How long the writer waits for work before it sees whether a checkpoint is due.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(250);

@@ -5,17 +5,16 @@
 //! the slot is undone: a record read before a change is never served after it.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::{Weighter, sync::Cache};
 
+use super::views::Shown;
 use crate::identifier::CanonicalKey;
-use crate::store::StoredRecord;
 
 /// The cache.
 pub(super) struct AnswerCache {
-    records: Cache<CanonicalKey, Arc<StoredRecord>, ByBytes, RandomState>,
+    records: Cache<CanonicalKey, Shown, ByBytes, RandomState>,
     slots: Box<[AtomicU64]>,
     hasher: RandomState,
 }
@@ -35,7 +34,7 @@ impl AnswerCache {
         }
     }
 
-    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Arc<StoredRecord>> {
+    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Shown> {
         self.records.get(key)
     }
 
@@ -43,8 +42,8 @@ impl AnswerCache {
         Ticket(self.slot(key).load(Ordering::SeqCst))
     }
 
-    pub(super) fn fill(&self, key: &CanonicalKey, stored: &Arc<StoredRecord>, ticket: Ticket) {
-        self.records.insert(key.clone(), Arc::clone(stored));
+    pub(super) fn fill(&self, key: &CanonicalKey, shown: &Shown, ticket: Ticket) {
+        self.records.insert(key.clone(), shown.clone());
         if self.slot(key).load(Ordering::SeqCst) != ticket.0 {
             self.records.remove(key);
         }
@@ -75,9 +74,9 @@ impl AnswerCache {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<CanonicalKey, Arc<StoredRecord>> for ByBytes {
-    fn weight(&self, key: &CanonicalKey, stored: &Arc<StoredRecord>) -> u64 {
-        let values = &stored.record.values;
+impl Weighter<CanonicalKey, Shown> for ByBytes {
+    fn weight(&self, key: &CanonicalKey, shown: &Shown) -> u64 {
+        let values = &shown.stored.record.values;
         let data: usize =
             values.iter().map(|value| value.kind.len() + value.data.len() + 160).sum();
         (key.as_bytes().len() * 2 + data + 320) as u64
@@ -89,12 +88,15 @@ const SLOTS: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::identifier::Identifier;
     use crate::ledger::Position;
     use crate::record::{Record, Status};
+    use crate::store::StoredRecord;
 
-    fn stored(version: u64) -> Arc<StoredRecord> {
+    fn shown(version: u64) -> Shown {
         let identifier = Identifier::literal("88.118/x").unwrap();
         let record = Record {
             identifier,
@@ -108,21 +110,22 @@ mod tests {
             created_ms: 0,
             modified_ms: 0,
         };
-        Arc::new(StoredRecord { position: Position { log: 1, index: version }, record })
+        let position = Position { log: 1, index: version };
+        Shown::plain(Arc::new(StoredRecord { position, record }))
     }
 
     #[test]
     fn a_read_that_began_before_a_change_does_not_stay() {
         let cache = AnswerCache::new(1 << 20);
-        let old = stored(1);
-        let key = old.record.identifier.key().clone();
+        let old = shown(1);
+        let key = old.stored.record.identifier.key().clone();
         let ticket = cache.ticket(&key);
         cache.forget(&key);
         cache.fill(&key, &old, ticket);
         assert!(cache.find(&key).is_none());
 
         let ticket = cache.ticket(&key);
-        cache.fill(&key, &stored(2), ticket);
-        assert_eq!(cache.find(&key).unwrap().record.version, 2);
+        cache.fill(&key, &shown(2), ticket);
+        assert_eq!(cache.find(&key).unwrap().stored.record.version, 2);
     }
 }

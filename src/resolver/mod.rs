@@ -4,17 +4,22 @@
 //! answer goes to [`Resolver::resolve`] on the pool. Neither knows a protocol; no protocol knows
 //! the store.
 
+mod books;
 mod cache;
 mod directory;
+mod grants;
 mod history;
 mod listing;
 mod templates;
+mod views;
 mod zones;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use books::{Allowed, Granted, granted_on};
 pub use directory::{DirectoryPage, PastVersion};
+pub use grants::Listed;
 pub use listing::Page;
 pub use zones::{Standing, Zone};
 
@@ -23,6 +28,7 @@ use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use books::Books;
 use cache::AnswerCache;
 use templates::{TEMPLATES, Templates};
 use zones::Zones;
@@ -33,6 +39,7 @@ pub struct Resolver {
     zones: Zones,
     cache: AnswerCache,
     templates: Templates,
+    books: Books,
 }
 
 /// A question.
@@ -107,7 +114,7 @@ pub struct Answer {
 impl Answer {
     /// The record as the asker sees it.
     pub fn view(&self) -> View<'_> {
-        View { record: &self.stored.record, kind: self.kind }
+        View { record: &self.stored.record, kind: &self.kind }
     }
 }
 
@@ -116,15 +123,16 @@ impl Resolver {
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
         let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
-        Ok(Self { store, zones, cache, templates })
+        Ok(Self { store, zones, cache, templates, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(stored) = self.cache.find(key) {
-                    return Some(self.answer(stored, lookup.asker));
+                if let Some(shown) = self.cache.find(key).filter(|shown| self.is_current(shown)) {
+                    let kind = self.view_hot(&shown, lookup.asker)?;
+                    return Some(answer(shown.stored, kind));
                 }
                 (&key.prefix(), true)
             }
@@ -216,12 +224,16 @@ impl Resolver {
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
             return Ok(Outcome::Absent { descendants: false });
         };
-        let stored = Arc::new(zone.as_it_stands(stored));
+        let shown = self.shown(zone.as_it_stands(stored))?;
         // What is hidden from some is for nobody to find in memory.
         if zone.standing() != Standing::Hidden {
-            self.cache.fill(key, &stored, ticket);
+            self.cache.fill(key, &shown, ticket);
         }
-        Ok(self.answer(stored, asker))
+        let kind = match self.view_hot(&shown, asker) {
+            Some(kind) => kind,
+            None => self.view(&shown.stored.record, asker)?,
+        };
+        Ok(answer(shown.stored, kind))
     }
 
     /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
@@ -229,24 +241,6 @@ impl Resolver {
     pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
         let zone = self.zones.covering(&stored.record.identifier.prefix())?;
         (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
-    }
-
-    fn answer(&self, stored: Arc<StoredRecord>, asker: &Asker) -> Outcome {
-        let kind = self.view(&stored.record, asker);
-        let status = stored.record.status;
-        let answer = Answer { stored, kind };
-        match status {
-            Status::Active => Outcome::Record(answer),
-            Status::Retired => Outcome::Retired(answer),
-        }
-    }
-
-    /// How much of a record somebody may see.
-    pub fn view(&self, record: &Record, asker: &Asker) -> ViewKind {
-        let Asker::Actor(_) = asker else { return ViewKind::Public };
-        let holder = self.holder_of(record);
-        let sees_all = asker.sees_all(&record.identifier.prefix(), holder.as_ref());
-        if sees_all { ViewKind::Full } else { ViewKind::Public }
     }
 
     /// Who holds a record; none for the node itself.
@@ -283,6 +277,15 @@ impl Resolver {
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(found)
+    }
+}
+
+fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
+    let status = stored.record.status;
+    let answer = Answer { stored, kind };
+    match status {
+        Status::Active => Outcome::Record(answer),
+        Status::Retired => Outcome::Retired(answer),
     }
 }
 

@@ -24,15 +24,16 @@ impl Resolver {
         find_document(&*self.store, key.text())
     }
 
-    /// Up to `limit` templates in order of their keys behind `after`; the keys come with them.
-    /// Blocks on the disk.
+    /// Up to `limit` templates in order of their keys, which begin with `start` and come behind
+    /// `after`; the keys come with them. Blocks on the disk.
     pub fn templates(
         &self,
+        start: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, StoredDocument<TemplateHead>)>, StoreError> {
         let mut found = Vec::new();
-        scan_documents(&*self.store, "", after, |key, stored| {
+        scan_documents(&*self.store, start, after, |key, stored| {
             found.push((key, stored));
             if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;

@@ -39,6 +39,27 @@ pub enum IndexKey {
         /// The record.
         key: CanonicalKey,
     },
+    /// A grant in force, by who gets it.
+    Granted {
+        /// The grantee, as names of grants have it.
+        grantee: String,
+        /// Name of the grant.
+        grant: String,
+    },
+    /// A member of a group.
+    Member {
+        /// The member.
+        registrant: RegistrantId,
+        /// Name of the group's document.
+        group: String,
+    },
+}
+
+impl IndexKey {
+    /// The range of all keys about grants and members of groups.
+    pub fn of_grants() -> std::ops::Range<Vec<u8>> {
+        vec![GRANTED]..vec![MEMBER + 1]
+    }
 }
 
 /// Key of [`UNIQUE`].
@@ -82,6 +103,13 @@ impl Key for IndexKey {
             IndexKey::Apart { registrant, key } => {
                 writer.u8(APART).raw(registrant.as_str().as_bytes()).u8(0).raw(key.as_bytes());
             }
+            IndexKey::Granted { grantee, grant } => {
+                writer.u8(GRANTED).raw(grantee.as_bytes()).u8(0).raw(grant.as_bytes());
+            }
+            IndexKey::Member { registrant, group } => {
+                let member = registrant.as_str().as_bytes();
+                writer.u8(MEMBER).raw(member).u8(0).raw(group.as_bytes());
+            }
         }
     }
 
@@ -94,11 +122,17 @@ impl Key for IndexKey {
             }
             APART => {
                 let (registrant, key) = split_at_zero(rest)?;
-                let text =
-                    std::str::from_utf8(registrant).map_err(|_| Corrupt::Utf8("index key"))?;
-                let registrant = RegistrantId::parse(text).ok().filter(|id| id.as_str() == text);
-                let registrant = registrant.ok_or(Corrupt::Range("registrant"))?;
+                let registrant = read_registrant(registrant)?;
                 Ok(Self::Apart { registrant, key: CanonicalKey::from_bytes(key)? })
+            }
+            GRANTED => {
+                let (grantee, grant) = split_at_zero(rest)?;
+                Ok(Self::Granted { grantee: read_text(grantee)?, grant: read_text(grant)? })
+            }
+            MEMBER => {
+                let (registrant, group) = split_at_zero(rest)?;
+                let registrant = read_registrant(registrant)?;
+                Ok(Self::Member { registrant, group: read_text(group)? })
             }
             _ => Err(Corrupt::Range("index key")),
         }
@@ -174,11 +208,23 @@ fn read_place(bytes: &[u8]) -> Result<(Prefix, u32, u32, &[u8]), Corrupt> {
     Ok((Prefix::read_key(prefix)?, template, attribute, reader.rest()))
 }
 
+fn read_registrant(bytes: &[u8]) -> Result<RegistrantId, Corrupt> {
+    let text = read_text(bytes)?;
+    let registrant = RegistrantId::parse(&text).ok().filter(|id| id.as_str() == text);
+    registrant.ok_or(Corrupt::Range("registrant"))
+}
+
+fn read_text(bytes: &[u8]) -> Result<String, Corrupt> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Corrupt::Utf8("index key"))
+}
+
 fn split_at_zero(bytes: &[u8]) -> Result<(&[u8], &[u8]), Corrupt> {
     let end = bytes.iter().position(|&byte| byte == 0).ok_or(Corrupt::Truncated("key"))?;
     Ok((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// First byte of the two kinds of index keys.
+/// First byte of the kinds of index keys.
 const VALUE: u8 = 1;
 const APART: u8 = 2;
+const GRANTED: u8 = 3;
+const MEMBER: u8 = 4;

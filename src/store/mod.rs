@@ -16,6 +16,8 @@ mod index;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rocks;
+#[cfg(test)]
+pub(crate) mod staged;
 mod tables;
 
 use std::ops::{ControlFlow, Range};

@@ -75,7 +75,8 @@ pub struct Registration {
 pub struct RowFault {
     /// The column or member at fault; empty when it is the record as a whole.
     pub path: String,
-    /// The rule that is broken, in one word or two: `quoting`, `field-count`.
+    /// The rule that is broken. Reading knows `encoding`, `text`, `quoting`, `too-long`,
+    /// `field-count`, `identifier`, `decode` and `json`.
     pub rule: String,
     /// What is wrong and what would be right.
     pub detail: String,

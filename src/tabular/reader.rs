@@ -199,7 +199,6 @@ impl<R: Read> TableReader<R> {
     }
 
     /// The size of the next record without and with its line end. Counts its lines.
-    #[expect(clippy::type_complexity, reason = "a size, or why there is none, and a length")]
     fn measure(
         &mut self,
         rules: LineRules,

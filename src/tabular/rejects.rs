@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::RowFault;
 use super::reader::{Header, TableFormat};
 use super::write::{BYTE_ORDER_MARK, write_line, write_row};
-use super::{Encoding, RowFault};
 
 /// Writes refused records: as CSV with the table's own columns and, behind them, where the record
 /// was and what is wrong; as NDJSON with the same as members.
@@ -50,7 +50,7 @@ impl Rejects {
     ///
     /// A record that cannot be cut into the table's columns stands as a whole in the last one.
     pub fn add(&self, out: &mut Vec<u8>, line: u64, record: &[u8], faults: &[RowFault]) {
-        let text = self.text(record);
+        let text = self.header.encoding.decode_lossy(record);
         let text = text.trim_end_matches(['\r', '\n']);
         if self.header.format == TableFormat::Ndjson {
             // Writing to memory does not fail, and neither does this type.
@@ -72,13 +72,6 @@ impl Rejects {
     /// The table's own of some cells; cells that are not there are empty.
     fn own<'a>(&'a self, cells: &'a [String]) -> impl Iterator<Item = &'a str> {
         self.kept.iter().map(|at| cells.get(*at).map_or("", String::as_str))
-    }
-
-    fn text<'a>(&self, record: &'a [u8]) -> std::borrow::Cow<'a, str> {
-        match self.header.encoding {
-            Encoding::Utf8 => Encoding::Automatic.decode_lossy(record),
-            encoding => encoding.decode_lossy(record),
-        }
     }
 }
 

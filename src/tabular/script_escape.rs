@@ -1,6 +1,6 @@
 //! Lists that other nodes keep in string fields: `btoa(escape(JSON.stringify(list)))`.
 //!
-//! `escape` is the function of ECMAScript, Annex B.2.1: `%uXXXX` is a UTF-16 unit, `%XX` one below
+//! `escape` is the function of ECMAScript, Annex B.2.1: `%uHHHH` is a UTF-16 unit, `%HH` one below
 //! 256, anything else stands for itself.
 
 use base64::Engine as _;

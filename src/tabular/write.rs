@@ -61,7 +61,9 @@ pub fn restore(cell: &str) -> &str {
 }
 
 fn is_formula(cell: &str) -> bool {
-    if cell.starts_with(['\t', '\r', '\n']) {
+    // Whatever is a formula is one behind an apostrophe too, so that only what was put there is
+    // taken away again.
+    if cell.trim_start_matches('\'').starts_with(['\t', '\r', '\n']) {
         return true;
     }
     let skipped = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\u{feff}');
@@ -115,6 +117,7 @@ mod tests {
             "\u{3000}=1",
             "\u{feff}=1",
             "-5,2",
+            "'\t",
             "+86 10",
             "=\"a\"",
             "'-x",
@@ -159,7 +162,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_come_back(cells in prop::collection::vec("\\PC{0,3}['\"=+@ ,;\n\r\t-]{0,3}", 1..5)) {
+        fn rows_come_back(
+            cells in prop::collection::vec("\\PC{0,3}['\"=+@ ,;\n\r\t-]{0,3}", 1..5),
+        ) {
             let mut out = Vec::new();
             write_row(&mut out, cells.iter().map(String::as_str));
             let text = String::from_utf8(out).unwrap();

@@ -13,7 +13,8 @@ impl Template {
     ///
     /// Dates may be written 2026/1/5, 2026.1.5, 20260105 or 2026年1月5日; moments without an offset
     /// are China Standard Time; lists are separated by `;` or JSON; groups are JSON; enumerations
-    /// may be given by label; references in any spelling.
+    /// may be given by label; references in any spelling. An empty cell means no attribute: that is
+    /// for the caller, who knows whether cells can be left out.
     pub fn coerce(&self, name: &str, cell: &str) -> Attribute {
         let read = self.attribute(name).and_then(|attribute| read(&attribute.item.kind, cell));
         let kept = || Attribute { form: Form::Text, text: cell.to_owned() };

@@ -94,6 +94,15 @@ mod tests {
         Kind::String(StringBounds { min_length, max_length, pattern: None })
     }
 
+    #[test]
+    fn times_and_truths() {
+        let times = ["00:00:00", "00:00:59", "00:01:00", "09:59:59", "23:59:59"];
+        for pair in times.windows(2) {
+            check(&Kind::Time, (0, pair[0].into()), (1, pair[1].into()));
+        }
+        check(&Kind::Boolean, (false, "false".into()), (true, "true".into()));
+    }
+
     proptest! {
         #[test]
         fn integers(one in any::<i64>(), two in any::<i64>()) {

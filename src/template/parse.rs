@@ -116,10 +116,11 @@ impl<'a> Reader<'a> {
                 let message = "another attribute has this index";
                 self.faults.add(&place.name("index"), "unique", attribute.index, message);
             }
-            let name = attribute.item.name.clone();
-            if let Some(first) = names.insert(name.clone(), position) {
-                let message = format!("attributes[{first}] has this name");
-                self.faults.add(&place.name("name"), "unique", name, message);
+            // The types of handle values, which names are, compare without regard to case.
+            let folded = attribute.item.name.to_ascii_lowercase();
+            if let Some(first) = names.insert(folded, position) {
+                let message = format!("attributes[{first}] has this name; case does not count");
+                self.faults.add(&place.name("name"), "unique", &attribute.item.name, message);
             }
             if let Some(role) = attribute.role
                 && !roles.insert(role.word())

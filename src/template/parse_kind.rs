@@ -168,8 +168,10 @@ impl<'a> Reader<'a> {
             self.faults.add(&place, "pattern", name, message);
         }
         let list = self.named.get(name)?;
-        let Some(list) = list.as_array().filter(|list| !list.is_empty()) else {
-            self.faults.add(&place, "type", plain(list), "must be a list of attributes");
+        let possible = 1..=MAX_ATTRIBUTES;
+        let Some(list) = list.as_array().filter(|list| possible.contains(&list.len())) else {
+            let message = format!("must be a list of 1 to {MAX_ATTRIBUTES} members");
+            self.faults.add(&place, "type", plain(list), message);
             return None;
         };
         self.items(list, place, depth)

@@ -98,7 +98,7 @@ pub(super) const MAX_PATTERN_CHARACTERS: usize = 512;
 pub(super) const MAX_PATTERNS: usize = 100;
 
 /// Most bytes of a compiled pattern, and of what matching it keeps.
-const MAX_COMPILED_BYTES: usize = 512 * 1024;
+const MAX_COMPILED_BYTES: usize = 256 * 1024;
 
 /// How deep parentheses may nest.
 const MAX_NESTING: u32 = 32;

@@ -64,7 +64,7 @@ fn every_fault_of_a_definition_is_named_at_once() {
              "view": "all", "role": "colour"},
             {"index": 2_003, "name": "e", "type": "integer", "minimum": 2, "maximum": 1,
              "min_length": 3, "labels": {"en": "x"}},
-            {"index": 2_003, "name": "e", "type": "enumeration", "values": [choice, choice],
+            {"index": 2_003, "name": "E", "type": "enumeration", "values": [choice, choice],
              "labels": {"en": "x"}},
             {"index": 2_004, "name": "f", "type": "decimal", "minimum": 0.5, "digits": 39,
              "labels": {"en": "x"}},

@@ -8,6 +8,7 @@ pub use connection::{Connection, Reply, exchange};
 pub use node::{ADMIN_TOKEN, Launch, Node, send_signal};
 pub use programs::{curl, decoded, dig, nameplate, output, program, python, python_program, text};
 
+use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// Waits until `done` says yes; panics after `limit`.
@@ -23,6 +24,17 @@ pub fn wait_until(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
 pub fn segment(identifier: &str) -> String {
     percent_encoding::utf8_percent_encode(identifier, percent_encoding::NON_ALPHANUMERIC)
         .to_string()
+}
+
+/// A port that is free for UDP and TCP.
+pub fn free_port() -> u16 {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let port = udp.local_addr().expect("an address").port();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Chance that can be repeated: SplitMix64 by Sebastiano Vigna.

@@ -246,8 +246,10 @@ impl Drop for Node {
     }
 }
 
-/// Sends a signal to one process.
+/// Sends a signal to one process, never to a group: procps 4.0.2 takes `kill -15 -1234` for -1,
+/// which is every process there is.
 pub fn send_signal(pid: i32, signal: i32) {
+    assert!(pid > 1, "{pid} is no single process");
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     assert!(status.expect("kill runs").success(), "no process {pid}");
 }

@@ -1,6 +1,7 @@
 //! What the whole room answers, over a store in memory; hickory reads the answers.
 
 mod answers;
+mod granted;
 mod hostile;
 mod sockets;
 mod standing;

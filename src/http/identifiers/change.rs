@@ -15,7 +15,8 @@ use crate::registry::Command;
 /// Change parts of a record
 ///
 /// Values replace those of the same index and attributes those of the same name; a value with an
-/// index and without data, and an attribute that is `null`, are removed. The rest stays.
+/// index and without data, and an attribute that is `null`, are removed. The rest stays. Tokens of
+/// others than the holder may change the attributes that the holder lets them edit.
 #[utoipa::path(
     patch,
     path = "/api/v1/identifiers/{id}",

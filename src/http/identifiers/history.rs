@@ -1,5 +1,6 @@
 //! `GET …/history`: the versions of a record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::http::answers;
 use crate::http::problem::{self, Problem, ProblemDocument};
 use crate::http::{App, body, path};
-use crate::record::{Record, RecordDocument, View, ViewKind};
-use crate::store::StoredRecord;
+use crate::record::{
+    Record, RecordDocument, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX, Value, View, ViewKind,
+};
+use crate::store::{StoreError, StoredRecord};
 
 /// Which versions to show.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -50,6 +53,24 @@ struct VersionDocument {
     /// Why it was made; shown to tokens that read the prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What changed against the version before, of what the asker may see.
+    changes: ChangesDocument,
+}
+
+/// What changed from one version to the next: `attributes.<name>`, `values[<index>]`, `template`,
+/// `status`.
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = Changes)]
+struct ChangesDocument {
+    /// What the version before did not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    added: Vec<String>,
+    /// What is different.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<String>,
+    /// What only the version before had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<String>,
 }
 
 /// Read a record's history
@@ -92,41 +113,85 @@ pub(in crate::http) async fn read_history(
         return Err(answers::withheld(&identifier));
     }
     let (resolver, key) = (Arc::clone(&app.resolver), identifier.key().clone());
-    let read = move || resolver.history(&key, query.before, limit);
-    let entries = app.pool.run(read).await??;
-    if entries.is_empty() && query.before.is_none() {
+    let most_bytes = app.settings.answer_bytes;
+    let read = move || {
+        let latest = resolver.history(&key, None, 1)?;
+        let holder = latest.first().and_then(|latest| resolver.holder_of(&latest.record));
+        // One more than is shown: what changed in the last of them.
+        let entries = resolver.history(&key, query.before, limit + 1)?;
+        let seen = |version: &Record| resolver.view_held(version, holder.as_ref(), &asker);
+        history(&entries, limit, seen, most_bytes)
+    };
+    let history = app.pool.run(read).await??;
+    if history.versions.is_empty() && query.before.is_none() {
         let detail = format!("{identifier} was never registered");
         return Err(Problem::new(&problem::NOT_REGISTERED, detail));
     }
-    let view = |record: &Record| app.resolver.view(record, &asker);
-    let history = history(entries, limit, view, app.settings.answer_bytes);
     Ok(answers::json(StatusCode::OK, &history))
 }
 
 fn history(
-    entries: Vec<StoredRecord>,
+    entries: &[StoredRecord],
     limit: usize,
-    view: impl Fn(&Record) -> ViewKind,
+    seen: impl Fn(&Record) -> Result<ViewKind, StoreError>,
     most_bytes: usize,
-) -> HistoryDocument {
-    let (mut versions, mut bytes, found) = (Vec::new(), 0, entries.len());
-    for entry in entries {
-        bytes += super::list::weight(&entry);
-        let kind = view(&entry.record);
-        let sees_all = kind == ViewKind::Full;
-        let view = View { record: &entry.record, kind };
-        versions.push(VersionDocument {
-            record: RecordDocument::new(&view, entry.position.index),
-            actor: sees_all.then(|| entry.record.actor.clone()),
-            reason: sees_all.then(|| entry.record.reason.clone()),
-        });
+) -> Result<HistoryDocument, StoreError> {
+    let kinds: Vec<ViewKind> =
+        entries.iter().map(|entry| seen(&entry.record)).collect::<Result<_, _>>()?;
+    let views: Vec<View<'_>> = entries
+        .iter()
+        .zip(&kinds)
+        .map(|(entry, kind)| View { record: &entry.record, kind })
+        .collect();
+    let (mut versions, mut bytes) = (Vec::new(), 0);
+    for (place, (entry, view)) in entries.iter().zip(&views).enumerate().take(limit) {
         if bytes >= most_bytes {
             break;
         }
+        bytes += super::list::weight(entry);
+        let sees_all = *view.kind == ViewKind::Full;
+        versions.push(VersionDocument {
+            record: RecordDocument::new(view, entry.position.index),
+            actor: sees_all.then(|| entry.record.actor.clone()),
+            reason: sees_all.then(|| entry.record.reason.clone()),
+            changes: changes(views.get(place + 1), view),
+        });
     }
     let last = versions.last().map(|last| last.record.version).filter(|&version| version > 1);
-    let more = found == limit || versions.len() < found;
-    HistoryDocument { versions, next: last.filter(|_| more) }
+    let more = versions.len() < entries.len();
+    Ok(HistoryDocument { versions, next: last.filter(|_| more) })
+}
+
+/// What changed from one version to the next, both as one asker sees them.
+fn changes(before: Option<&View<'_>>, after: &View<'_>) -> ChangesDocument {
+    let values = |view: Option<&View<'_>>| -> BTreeMap<String, Value> {
+        let values = view.into_iter().flat_map(View::values);
+        values.map(|value| (place(value), value.clone())).collect()
+    };
+    let (mut old, new) = (values(before), values(Some(after)));
+    let mut changes = ChangesDocument::default();
+    for (place, value) in new {
+        match old.remove(&place) {
+            None => changes.added.push(place),
+            Some(before) if before.same_content(&value) => {}
+            Some(_) => changes.changed.push(place),
+        }
+    }
+    changes.removed.extend(old.into_keys());
+    if before.is_some_and(|before| before.record.status != after.record.status) {
+        changes.changed.push("status".into());
+    }
+    changes
+}
+
+/// Where a value stands in a record's document.
+fn place(value: &Value) -> String {
+    match value.index {
+        TEMPLATE_INDEX => "template".into(),
+        TEMPLATE_VERSION_INDEX => "template_version".into(),
+        _ if value.is_attribute() => format!("attributes.{}", value.kind),
+        index => format!("values[{index}]"),
+    }
 }
 
 /// Versions on a page when the client does not say.

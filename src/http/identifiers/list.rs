@@ -120,7 +120,7 @@ impl Listing {
             after = part.records.last().map(|last| last.record.identifier.clone());
             for listed in &part.records {
                 bytes += weight(listed);
-                page.records.push(seen(resolver, listed, asker));
+                page.records.push(seen(resolver, listed, asker)?);
             }
             page.next = part.next;
             if page.next.is_none() || page.records.len() >= self.limit || bytes >= self.bytes {
@@ -148,9 +148,13 @@ impl Listing {
 }
 
 /// A record as this asker sees it.
-fn seen(resolver: &Resolver, stored: &StoredRecord, asker: &Asker) -> RecordDocument {
-    let kind = resolver.view(&stored.record, asker);
-    RecordDocument::new(&View { record: &stored.record, kind }, stored.position.index)
+fn seen(
+    resolver: &Resolver,
+    stored: &StoredRecord,
+    asker: &Asker,
+) -> Result<RecordDocument, StoreError> {
+    let kind = &resolver.view(&stored.record, asker)?;
+    Ok(RecordDocument::new(&View { record: &stored.record, kind }, stored.position.index))
 }
 
 /// Roughly the bytes of a record in an answer.

@@ -3,8 +3,10 @@
 pub(super) mod change;
 pub(super) mod history;
 pub(super) mod list;
+pub(super) mod mint;
 pub(super) mod put;
 pub(super) mod read;
+pub(super) mod restore;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use super::body;
 use super::conditions::{self, Fingerprint};
 use super::problem::{self, Problem};
 use super::{App, path};
-use crate::access::{Actor, Asker};
+use crate::access::Actor;
 use crate::identifier::Identifier;
 use crate::registry::{Command, Condition, Receipt};
 use crate::resolver::Answer;
@@ -58,7 +60,7 @@ impl Change {
         let reason = conditions::reason(&head.headers)?;
         let fingerprint = Fingerprint {
             method: &head.method,
-            key: identifier.key(),
+            subject: identifier.key().as_bytes(),
             condition,
             reason: &reason,
             body: &body,
@@ -68,8 +70,7 @@ impl Change {
         let request = crate::registry::Request { command, reason, idempotency };
         match app.write(&actor, request).await? {
             Receipt::Record { stored, created, .. } => {
-                let kind = app.resolver.view(&stored.record, &Asker::Actor(actor));
-                Ok((Answer { stored, kind }, created))
+                Ok((app.shown_to(actor, stored).await?, created))
             }
             receipt => Err(super::app::wrong_receipt(&receipt)),
         }

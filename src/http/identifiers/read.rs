@@ -14,8 +14,9 @@ use crate::record::RecordDocument;
 
 /// Read a record
 ///
-/// The record as the asker may see it: everybody sees values with public-read permission, a token
-/// with the action `read` sees all. Any spelling of the identifier finds it.
+/// The record as the asker may see it: everybody sees values with public-read permission and
+/// attributes granted to everyone, a token of another registrant what its holder grants it besides,
+/// the holder's token with the action `read` all. Any spelling of the identifier finds it.
 #[utoipa::path(
     get,
     path = "/api/v1/identifiers/{id}",

@@ -3,7 +3,9 @@
 mod allocation;
 mod faults;
 mod imports;
+mod permissions;
 mod records;
+mod templates;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,6 +35,8 @@ const X: &str = "/api/v1/identifiers/88.118.8%2FSN-001";
 /// A node without listeners.
 pub(super) struct Node {
     pub(super) router: Router,
+    store: Arc<dyn Store>,
+    resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
 }
 
@@ -78,7 +82,7 @@ impl Node {
             }),
         };
         let app = App {
-            resolver,
+            resolver: Arc::clone(&resolver),
             registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
@@ -93,7 +97,7 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), draining }
+        Self { router: router(Arc::new(app)), store, resolver, draining }
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -6,6 +6,7 @@ mod accounts;
 mod batches;
 mod documents;
 mod grants;
+mod groups;
 mod minting;
 mod prefixes;
 mod records;

@@ -79,7 +79,15 @@ impl Planning<'_> {
         condition: Condition,
     ) -> Result<Step, RegistryError> {
         let target = self.target(identifier, condition)?;
-        let authority = self.authorise(Action::Update, &target)?;
+        let authority = match self.authorise(Action::Update, &target) {
+            Err(RegistryError::Refused(refusal)) => {
+                let (holder, current) = (target.holder(), target.current.as_ref());
+                let authority = self.authorise_edit(holder.as_ref(), current, patch, refusal)?;
+                self.expect_changeable(&target.zone, holder.as_ref())?;
+                authority
+            }
+            authority => authority?,
+        };
         target.check_condition()?;
         target.check_not_retired()?;
         let contents = self.patched(patch, &target.present()?.record)?;

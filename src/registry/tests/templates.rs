@@ -120,6 +120,8 @@ fn templates_are_drafted_published_and_withdrawn() {
     let shown = record().unwrap();
     assert_eq!(shown.values[0].kind, "TEMPLATE_DEFINITION");
     assert_eq!(shown.attribute_map()["version"].text, "1");
+    let same = node.draft(PRODUCT, &product()).unwrap();
+    assert!(matches!(same, Receipt::Document { version: 2, .. }), "nothing to draft: {same:?}");
     assert!(matches!(node.publish(PRODUCT), Err(RegistryError::WrongState { .. })));
     for request in [put(PRODUCT, P100, Condition::Always), retire(PRODUCT)] {
         assert!(matches!(node.apply(&request), Err(RegistryError::WrongState { .. })));
@@ -167,7 +169,7 @@ fn numbers_and_names_of_templates_are_their_own() {
         }
     });
     let resolver = &node.registry.resolver;
-    let mut numbers: Vec<_> = resolver.templates(None, 100).unwrap();
+    let mut numbers: Vec<_> = resolver.templates("", None, 100).unwrap();
     assert_eq!(numbers.len(), 6);
     numbers.sort_by_key(|(_, stored)| stored.content.number);
     let numbers: Vec<_> = numbers.iter().map(|(_, stored)| stored.content.number).collect();
@@ -367,6 +369,55 @@ fn a_check_finds_rows_that_disagree() {
             transaction.commit().unwrap();
             let report = check(&*node.store.snapshot(), &node.keys, &mut |_| {}).unwrap();
             assert!(report.faults > 0, "{column:?} {forge}");
+        }
+    }
+}
+
+/// Random changes by two writers: whatever came of them, the rows agree with the records.
+#[test]
+fn rows_agree_after_any_changes() {
+    use proptest::test_runner::{Config, TestRunner};
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let steps = proptest::collection::vec((0u8..7, 0u8..5, 0u8..4, 0u8..6), 1..40);
+    TestRunner::new(config)
+        .run(&(steps.clone(), steps), |(one, two)| {
+            let node = Fixture::with_product();
+            std::thread::scope(|scope| {
+                for steps in [&one, &two] {
+                    let node = &node;
+                    scope.spawn(move || {
+                        for step in steps {
+                            // Refusals are outcomes like any other.
+                            let _ = node.apply(&any_change(*step));
+                        }
+                    });
+                }
+            });
+            proptest::prop_assert_eq!(node.check().findings, []);
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn any_change((kind, name, serial, target): (u8, u8, u8, u8)) -> Request {
+    let text = format!("88.118/{name}");
+    let see = format!("88.118/{target}");
+    let attributes = json!({"serial": serial.to_string(), "see": see});
+    match kind {
+        0 => register(&text, json!({"serial": serial.to_string(), "made": "2026-01-05"})),
+        1 => register(&text, attributes),
+        2 => patch(&text, json!({"attributes": {"serial": serial.to_string(), "see": null}})),
+        3 => put(&text, P100, Condition::Always),
+        4 if serial == 0 => retire(&text),
+        4 => patch(&text, json!({"attributes": {"see": see}})),
+        5 => {
+            let (version, condition) = (u64::from(serial), Condition::Always);
+            Request::new(Command::Restore { identifier: identifier(&text), version, condition })
+        }
+        _ => {
+            let other = register(&see, json!({"serial": name.to_string(), "see": text}));
+            let commands = [register(&text, attributes), other].map(|request| request.command);
+            Request::new(Command::Batch(commands.into()))
         }
     }
 }

@@ -119,7 +119,7 @@ fn prefixes_change_hands_with_all_that_is_below() {
     assert!(matches!(lost, Err(RegistryError::Refused(_))));
     let asker = Asker::Actor(Arc::new(market.acme.clone()));
     let Outcome::Record(answer) = market.node.outcome("88.118.8/1", &asker) else { panic!() };
-    assert_eq!(answer.kind, crate::record::ViewKind::Public, "nor does it see all of it");
+    assert_eq!(answer.kind, crate::record::ViewKind::PUBLIC, "nor does it see all of it");
     assert_eq!(market.node.check().findings, []);
 }
 
