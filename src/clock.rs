@@ -21,6 +21,12 @@ impl Clock {
         Self(Arc::new(move || ms))
     }
 
+    /// A clock that a test sets.
+    #[cfg(test)]
+    pub fn following(ms: Arc<std::sync::atomic::AtomicU64>) -> Self {
+        Self(Arc::new(move || ms.load(std::sync::atomic::Ordering::Relaxed)))
+    }
+
     /// Milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         (self.0)()

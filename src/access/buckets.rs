@@ -46,7 +46,10 @@ impl Buckets {
             let debt = full_us.wrapping_sub(now_us) & NUMBER;
             if full_us == 0 || debt > MAX_DEBT_US { 0 } else { debt }
         };
-        let allowed = time(rate.burst.max(1)) - time(cost.min(rate.burst.max(1)));
+        // As long as taking it all by ones does, which rounding makes a little longer than at once.
+        let burst = rate.burst.max(1);
+        let window = u64::from(burst).saturating_mul(time(1)).min(MAX_DEBT_US);
+        let allowed = window.saturating_sub(time(cost.min(burst)));
         let before = self.slots.update(key, debt, |full_us| {
             let debt = debt(full_us);
             let after = now_us.wrapping_add((debt + time(cost)).min(MAX_DEBT_US)) & NUMBER;
@@ -105,6 +108,17 @@ mod tests {
         });
         let taken: usize = taken.sum();
         assert!((100_800..=101_000).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn the_whole_burst_can_be_taken_by_ones() {
+        let buckets = Buckets::new(8);
+        for per_second in [3, 7, 11, 999, 300_000, 2_000_000] {
+            let rate = Rate { per_second, burst: 50 };
+            let key = per_second.to_be_bytes();
+            let taken = (0..60).filter(|_| buckets.take(&key, rate, 1, NOW_MS).is_ok()).count();
+            assert_eq!(taken, 50, "{per_second}");
+        }
     }
 
     #[test]

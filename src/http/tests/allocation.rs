@@ -5,18 +5,13 @@ use crate::access::{Action, Role};
 
 impl Node {
     /// A secret of a new account.
-    async fn account(&self, name: &str, role: Role, registrant: Option<&str>) -> String {
+    async fn account_token(&self, name: &str, role: Role, registrant: Option<&str>) -> String {
         let body = json!({"name": name, "role": role, "registrant": registrant});
         self.done("POST /api/v1/accounts", Some(body)).await;
         let actions: Vec<_> = role.actions().iter().map(Action::as_str).collect();
         let body = json!({"account": name, "actions": actions});
         let reply = self.ask("POST /api/v1/tokens", &[], Some(body)).await;
         reply.json()["secret"].as_str().unwrap().to_owned()
-    }
-
-    async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
-        let token = format!("Bearer {secret}");
-        self.ask_as_anybody(line, &[("authorization", token.as_str())], body).await
     }
 
     async fn done(&self, line: &str, body: Option<Json>) -> Json {
@@ -236,9 +231,10 @@ async fn transfers_need_both_sides() {
         node.active(id).await;
         node.allocated(prefix, Some(id)).await;
     }
-    let acme = node.account("acme-admin", Role::RegistrantAdministrator, Some("acme")).await;
-    let zhang = node.account("zhang-admin", Role::RegistrantAdministrator, Some("zhang")).await;
-    let other = node.account("li-admin", Role::RegistrantAdministrator, Some("li")).await;
+    let acme = node.account_token("acme-admin", Role::RegistrantAdministrator, Some("acme")).await;
+    let zhang =
+        node.account_token("zhang-admin", Role::RegistrantAdministrator, Some("zhang")).await;
+    let other = node.account_token("li-admin", Role::RegistrantAdministrator, Some("li")).await;
     node.register(X, "https://example.com/1").await;
     let body = json!({"to": "zhang", "identifiers": ["88.118.8/sn-001"], "reason": "sold"});
     let offer = node.ask_as(&acme, "POST /api/v1/transfers", Some(body.clone())).await;
@@ -286,9 +282,9 @@ async fn enterprises_see_and_decide_their_own_only() {
     node.active("zhang").await;
     node.allocated("88.118.8", Some("acme")).await;
     node.allocated("88.118.9", Some("zhang")).await;
-    let acme = node.account("acme-admin", Role::RegistrantAdministrator, Some("acme")).await;
-    let reviewer = node.account("reviewer", Role::Reviewer, None).await;
-    let auditor = node.account("auditor", Role::Auditor, None).await;
+    let acme = node.account_token("acme-admin", Role::RegistrantAdministrator, Some("acme")).await;
+    let reviewer = node.account_token("reviewer", Role::Reviewer, None).await;
+    let auditor = node.account_token("auditor", Role::Auditor, None).await;
     let list = async |secret: &str, things: &str| {
         let reply = node.ask_as(secret, &format!("GET /api/v1/{things}"), None).await;
         reply.json()[things].as_array().unwrap().len()

@@ -1,5 +1,6 @@
 //! The routes over a real registry and a store in memory.
 
+mod access;
 mod allocation;
 mod faults;
 mod imports;
@@ -8,7 +9,7 @@ mod records;
 mod templates;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
 use axum::body::Body;
@@ -38,6 +39,7 @@ pub(super) struct Node {
     store: Arc<dyn Store>,
     resolver: Arc<Resolver>,
     draining: Arc<AtomicBool>,
+    now_ms: Arc<AtomicU64>,
 }
 
 /// An answer, read whole.
@@ -73,6 +75,7 @@ impl Node {
             Clock::fixed(NOW_MS),
             registry::Settings::default(),
         );
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let draining = Arc::new(AtomicBool::new(false));
         let dns = DnsForms {
             name: Box::new(|identifier| format!("dns of {identifier}.")),
@@ -86,7 +89,7 @@ impl Node {
             registry: Arc::new(registry.unwrap()),
             access: Arc::new(Access::new(Arc::clone(&store))),
             pool: Pool::start(2, 64).unwrap().0,
-            clock: Clock::fixed(NOW_MS),
+            clock: Clock::following(Arc::clone(&now_ms)),
             metrics: Arc::new(|| "figures 1\n".into()),
             backup: Arc::new(|actor, out| {
                 let _ = write!(out, "backup for {}", actor.account());
@@ -97,7 +100,12 @@ impl Node {
             limits: Limits::new(&settings),
             settings,
         };
-        Self { router: router(Arc::new(app)), store, resolver, draining }
+        Self { router: router(Arc::new(app)), store, resolver, draining, now_ms }
+    }
+
+    async fn ask_as(&self, secret: &str, line: &str, body: Option<Json>) -> Reply {
+        let bearer = format!("Bearer {secret}");
+        self.ask_as_anybody(line, &[("authorization", &bearer)], body).await
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -11,7 +11,7 @@ use super::{Plan, Planning, Receipt};
 use crate::access::{Action, Authority, Refusal, Right};
 use crate::identifier::Identifier;
 use crate::ledger::EntryKind;
-use crate::record::{Patch, Record};
+use crate::record::{Patch, Record, TemplateChoice};
 use crate::registrant::{
     Access, Grant, GrantSubject, Grantee, Group, GroupId, MAX_GRANTS_ON_SUBJECT, Registrant,
     RegistrantId, granter_of, granter_text,
@@ -300,7 +300,10 @@ impl Planning<'_> {
         });
         let removed = patch.remove.iter().map(|index| format!("value {index}"));
         let attributes = patch.attributes.keys().filter(|name| !allowed.contains(name));
-        let beyond: Vec<String> = values.chain(removed).chain(attributes.cloned()).collect();
+        let follows = patch.template != TemplateChoice::default();
+        let template = follows.then(|| "the template".to_owned());
+        let beyond = values.chain(removed).chain(attributes.cloned()).chain(template);
+        let beyond: Vec<String> = beyond.collect();
         if beyond.is_empty() {
             return Ok(authority);
         }

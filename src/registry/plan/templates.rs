@@ -72,7 +72,9 @@ impl Planning<'_> {
         };
         let mut head = stored.content.clone();
         let current = Some(&draft).filter(|draft| !draft.content.published);
-        if current.is_some_and(|draft| draft.content == content) {
+        // A withdrawn template comes back by a new version, even one that says the same.
+        let in_force = current.is_some() || !head.withdrawn;
+        if in_force && draft.content.definition == content.definition {
             return Ok(Plan::Done(document(identifier, stored.version)));
         }
         if current.is_none() {

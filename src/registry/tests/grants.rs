@@ -24,7 +24,7 @@ fn world() -> (Fixture, Actor) {
     put_record(&*node.store, &record("1"));
     let account = serde_json::json!({"role": "application", "registrant": "beta"});
     put_document(&*node.store, DocumentKind::Account, "beta", &account);
-    let token = new_token(BETA_SECRET, "beta", Actions::all(), None);
+    let token = new_token(BETA_SECRET, "beta", Role::Application.actions(), None);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
     let beta = node.access.authenticate(BETA_SECRET, NOW_MS).unwrap().unwrap();
     (node, beta)
