@@ -21,8 +21,10 @@ use crate::record::{
     Draft, MAX_RECORD_BYTES, MAX_VALUES, Patch, Record, RecordDocument, Status, Value, View,
     ViewKind,
 };
+use crate::resolver::{AuditSubject, Condition, Cursors, Place};
 use crate::store::{
-    Key, NameKey, Row, StoredPrefix, StoredRecord, VersionKey, key_bytes, read_backup,
+    Key, NameKey, Row, StatisticsKey, StatisticsRow, StoredPrefix, StoredRecord, VersionKey,
+    key_bytes, read_backup,
 };
 use crate::tabular::{
     Encoding, Mapping, Plan, RawContent, RawRow, Rejects, RowFault, TableFormat, TableReader,
@@ -38,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("backup", backup),
     ("body", body),
     ("codes", codes),
+    ("finding", finding),
     ("identifier", identifier),
     ("list", list),
     ("mapping", mapping),
@@ -252,6 +255,23 @@ pub fn values(bytes: &[u8]) {
     assert_eq!(template.fill(stored, &BTreeMap::new()).as_ref(), Ok(&filled));
 }
 
+/// Conditions on attributes, subjects of audits, cursors and the places they hold.
+pub fn finding(bytes: &[u8]) {
+    if let Ok(place) = Place::from_bytes(bytes) {
+        assert_eq!(place.to_bytes(), bytes);
+    }
+    let bytes = bytes.get(..4_096).unwrap_or(bytes);
+    let cursors = Cursors::new(&[7; 32]);
+    let sealed = cursors.seal("query", bytes);
+    assert_eq!(cursors.open("query", &sealed).as_deref(), Ok(bytes));
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    assert!(cursors.open("query", text).is_err(), "nobody else has the key");
+    let _ = AuditSubject::parse(text);
+    if let Ok(condition) = Condition::parse(text) {
+        assert_eq!(Condition::parse(&condition.to_string()), Ok(condition));
+    }
+}
+
 /// Values that are DNS records. The first line is the value's type.
 pub fn presentation(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -325,6 +345,8 @@ const ROWS: &[fn(&[u8])] = &[
     check_key::<Position>,
     check_key::<TileKey>,
     check_key::<CheckpointKey>,
+    check_row::<StatisticsRow>,
+    check_key::<StatisticsKey>,
 ];
 
 const NOW_MS: u64 = 1_800_000_000_000;

@@ -5,13 +5,16 @@
 //! that was just made.
 
 mod account;
+mod audit;
 mod backup;
 mod batch;
 mod body;
+mod changes;
 mod check;
 mod codes;
 mod config;
 mod export;
+mod find;
 mod grant;
 mod group;
 mod history;
@@ -30,6 +33,7 @@ mod restore;
 mod retire;
 mod secret;
 mod serve;
+mod statistics;
 mod template;
 mod things;
 mod token;
@@ -67,6 +71,10 @@ enum Command {
     Retire(retire::Retire),
     Import(import::Import),
     Export(export::Export),
+    Find(find::Find),
+    Changes(changes::Changes),
+    Audit(audit::Audit),
+    Statistics(statistics::Statistics),
     Template(template::TemplateCommand),
     Token(token::TokenCommand),
     Grant(grant::GrantCommand),
@@ -119,6 +127,10 @@ impl Command {
             Command::Retire(command) => command.run(output),
             Command::Import(command) => command.run(output),
             Command::Export(command) => command.run(output),
+            Command::Find(command) => command.run(output),
+            Command::Changes(command) => command.run(output),
+            Command::Audit(command) => command.run(output),
+            Command::Statistics(command) => command.run(output),
             Command::Token(command) => command.run(output),
             Command::Grant(command) => command.run(output),
             Command::Group(command) => command.run(output),

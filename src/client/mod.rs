@@ -11,6 +11,7 @@ mod connection;
 mod documents;
 mod error;
 mod exchange;
+mod finding;
 mod grants;
 mod import;
 mod templates;
@@ -38,6 +39,9 @@ pub use documents::{
 };
 pub use error::{ClientError, Problem};
 use exchange::{Ask, Reply};
+pub use finding::{
+    Audit, Change, Changes, DayStatistics, Filters, References, Referrer, Statistics,
+};
 pub use import::{ImportEvent, ImportLine, ImportOutcome, Verdict};
 
 /// A client of one node.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::load::{ConfigError, Given};
 use super::setting::{Setting, check_range};
-use super::types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer};
+use super::types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer, UtcOffset};
 use crate::identifier::{MAX_OCTETS, Prefix};
 
 /// Declares the keys: doc comment, name, type, default as an environment variable would have it,
@@ -119,6 +119,8 @@ settings! {
         /// Table of industries (GB/T 4754) to use instead of the shipped one: CSV as in
         /// schemas/codes.
         codes_industries: Option<PathBuf> = "", "FILE";
+        /// When the days of the statistics begin: the offset of their place from UTC.
+        statistics_utc_offset: UtcOffset = "+08:00", "OFFSET";
         /// How long a stopping node waits for requests in flight.
         drain_seconds: u64 = "20", "SECONDS", 0..=600;
     }

@@ -16,7 +16,7 @@ pub use flags::Flags;
 pub use keys::{Config, KEYS, Key};
 pub use load::{ConfigError, Origin, load};
 pub use template::{effective, template};
-pub use types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer};
+pub use types::{Apex, BaseUrl, LogFilter, LogFormat, NameServer, UtcOffset};
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -25,6 +25,10 @@ pub struct NameServer {
     pub address: Option<IpAddr>,
 }
 
+/// How far a place's clocks are ahead of UTC, or behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UtcOffset(i32);
+
 /// A domain name in lower case with its dot at the end.
 fn domain_name(text: &str, max_octets: usize) -> Result<String, String> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
@@ -166,6 +170,47 @@ impl Single for LogFormat {
             LogFormat::Json => "json",
         };
         word.into()
+    }
+}
+
+impl UtcOffset {
+    /// Minutes ahead of UTC; less than none behind it.
+    pub fn minutes(self) -> i32 {
+        self.0
+    }
+}
+
+impl Single for UtcOffset {
+    fn read_single(text: &str) -> Result<Self, String> {
+        let fault = || format!("{text:?} is no offset from UTC: write it as in +08:00");
+        let sign = match text.get(..1) {
+            Some("+") => 1,
+            Some("-") => -1,
+            _ => return Err(fault()),
+        };
+        let (hours, minutes) = text[1..].split_once(':').ok_or_else(fault)?;
+        let two_digits = |part: &str| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<i32>().ok().filter(|_| digits)
+        };
+        let (hours, minutes) = (two_digits(hours), two_digits(minutes));
+        match (hours, minutes) {
+            (Some(hours @ 0..=14), Some(minutes @ 0..=59)) => {
+                Ok(Self(sign * (hours * 60 + minutes)))
+            }
+            _ => Err(fault()),
+        }
+    }
+
+    fn show(&self) -> toml::Value {
+        self.to_string().into()
+    }
+}
+
+impl std::fmt::Display for UtcOffset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sign, minutes) = (if self.0 < 0 { '-' } else { '+' }, self.0.abs());
+        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
 

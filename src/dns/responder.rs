@@ -22,7 +22,7 @@ use crate::access::Asker;
 use crate::clock::Clock;
 use crate::identifier::Prefix;
 use crate::record::Status;
-use crate::resolver::{self, Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{self, Lookup, Outcome, Protocol, Resolver, Subject};
 use crate::store::StoreError;
 
 /// Answers DNS messages, whatever carried them.
@@ -192,7 +192,7 @@ impl Responder {
             Rest::Identifier(key) => Subject::Identifier(key),
             Rest::Digest(digest) => Subject::Digest { prefix, digest },
         };
-        let lookup = Lookup { subject, asker: &Asker::Public };
+        let lookup = Lookup { subject, asker: &Asker::Public, protocol: Protocol::Dns };
         match depth {
             Depth::Hot => Ok(self.resolver.resolve_hot(&lookup)),
             Depth::Full => self.resolver.resolve(&lookup).map(Some),

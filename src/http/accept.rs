@@ -3,6 +3,8 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
+use super::problem::{self, Problem};
+
 /// What the client would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -33,6 +35,19 @@ pub(super) fn names_html(headers: &HeaderMap) -> bool {
 /// Whether JSON will do.
 pub(super) fn takes_json(headers: &HeaderMap) -> bool {
     quality(headers, "application", "json") > 0
+}
+
+/// Which of these media types the client would rather have, the first of equals; 406 when none
+/// will do.
+pub(super) fn best(headers: &HeaderMap, types: &[&'static str]) -> Result<&'static str, Problem> {
+    let quality = |wanted: &str| {
+        let (main, sub) = wanted.split_once('/').unwrap_or((wanted, ""));
+        quality(headers, main, sub)
+    };
+    let best = types.iter().rev().max_by_key(|wanted| quality(wanted));
+    best.copied().filter(|wanted| quality(wanted) > 0).ok_or_else(|| {
+        Problem::new(&problem::NOT_ACCEPTABLE, format!("this comes as {}", types.join(", ")))
+    })
 }
 
 /// Quality in thousandths for a media type; the most specific range decides.

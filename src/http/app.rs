@@ -12,13 +12,14 @@ use super::rates::Rates;
 use super::{Limits, Settings, credentials};
 use crate::access::{Access, Actor, Asker};
 use crate::clock::Clock;
-use crate::identifier::Identifier;
+use crate::codec::Corrupt;
+use crate::identifier::{Identifier, Prefix};
 use crate::pool::Pool;
 use crate::record::{DraftError, DraftValue};
 use crate::registry::{
     AccountCommand, Command, Plan, Receipt, Registry, RegistryError, Request, Verdict,
 };
-use crate::resolver::{Answer, Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{Answer, BadCursor, Lookup, Outcome, Protocol, Resolver, Subject};
 use crate::store::{StoreError, StoredRecord};
 
 /// A node's parts as HTTP sees them.
@@ -68,14 +69,17 @@ impl App {
         identifier: &Identifier,
         asker: &Asker,
     ) -> Result<Outcome, Problem> {
-        let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
+        let (subject, protocol) = (Subject::Identifier(identifier.key()), Protocol::Http);
+        let lookup = Lookup { subject, asker, protocol };
         if let Some(outcome) = self.resolver.resolve_hot(&lookup) {
             return Ok(outcome);
         }
         let (resolver, key, asker) =
             (Arc::clone(&self.resolver), identifier.key().clone(), asker.clone());
-        let resolve =
-            move || resolver.resolve(&Lookup { subject: Subject::Identifier(&key), asker: &asker });
+        let resolve = move || {
+            let subject = Subject::Identifier(&key);
+            resolver.resolve(&Lookup { subject, asker: &asker, protocol })
+        };
         Ok(self.pool.run(resolve).await??)
     }
 
@@ -166,6 +170,28 @@ impl App {
         }
         let detail = format!("other changes came first, {WRITE_ATTEMPTS} times: try again");
         Err(Problem::new(&problem::BUSY, detail))
+    }
+
+    /// 404 for prefixes that neither are this node's nor lead to one that is.
+    pub(super) fn refuse_unserved(&self, prefix: &Prefix) -> Result<(), Problem> {
+        if self.resolver.zone_of(prefix).is_none() && !self.resolver.leads_to_zone(prefix) {
+            let detail = format!("prefix {prefix} is not served by this node");
+            return Err(Problem::new(&problem::NOT_RESPONSIBLE, detail));
+        }
+        Ok(())
+    }
+
+    /// The place that the cursor of a query names.
+    pub(super) fn place<T>(
+        &self,
+        query: &str,
+        cursor: Option<&str>,
+        read: impl Fn(&[u8]) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let place = self.registry.cursors().open(query, cursor);
+        let place = place.and_then(|place| read(&place).map_err(|_| BadCursor));
+        place.map(Some).map_err(|bad| Problem::new(&problem::BAD_REQUEST, bad.to_string()))
     }
 
     /// A record as the actor may see it.

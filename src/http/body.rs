@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::App;
 use super::limits::Share;
@@ -95,6 +97,34 @@ pub(super) fn query<T: DeserializeOwned>(uri: &axum::http::Uri) -> Result<T, Pro
             Problem::new(&problem::BAD_REQUEST, detail)
         },
     )
+}
+
+/// Takes the members of this name, which may occur more than once, out of the query.
+pub(super) fn repeated(
+    uri: &axum::http::Uri,
+    name: &str,
+) -> Result<(Vec<String>, axum::http::Uri), Problem> {
+    let is_it = |member: &&str| member.split('=').next() == Some(name);
+    let members = uri.query().unwrap_or_default().split('&');
+    let (found, others): (Vec<&str>, Vec<&str>) = members.partition(is_it);
+    let of = |members: &[&str]| {
+        let uri = format!("/?{}", members.join("&"));
+        uri.parse().map_err(|_| Problem::new(&problem::BAD_REQUEST, "the query is not understood"))
+    };
+    let values: Vec<(String, String)> = query(&of(&found)?)?;
+    Ok((values.into_iter().map(|(_, value)| value).collect(), of(&others)?))
+}
+
+/// A moment of a query, RFC 3339, in milliseconds since 1970.
+pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    // A plus sign that was not encoded arrives as a space.
+    let moment = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).ok();
+    let ms = moment.and_then(|at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok());
+    ms.map(Some).ok_or_else(|| {
+        let detail = format!("{name} must be RFC 3339, such as 2026-01-05T08:30:00+08:00");
+        Problem::new(&problem::BAD_REQUEST, detail)
+    })
 }
 
 fn too_large(limit: usize) -> Problem {

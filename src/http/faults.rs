@@ -11,6 +11,7 @@ use crate::identifier::IdentifierError;
 use crate::pool::PoolError;
 use crate::record::DraftError;
 use crate::registry::RegistryError;
+use crate::resolver::FindError;
 use crate::store::StoreError;
 
 impl From<RegistryError> for Problem {
@@ -50,6 +51,19 @@ impl From<RegistryError> for Problem {
             RegistryError::Busy => &problem::BUSY,
         };
         Problem::new(kind, detail)
+    }
+}
+
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FindError::Incomplete => Problem::new(&problem::BAD_REQUEST, detail),
+            FindError::Faulty(faults) => Problem::new(&problem::FAULTY, detail).with_faults(faults),
+            FindError::Anonymous => Problem::new(&problem::UNAUTHENTICATED, detail),
+            FindError::Refused(refusal) => refusal.into(),
+            FindError::Store(error) => error.into(),
+        }
     }
 }
 

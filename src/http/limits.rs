@@ -14,6 +14,7 @@ pub struct Limits {
     /// In KiB, because permits are counted in 32 bits.
     memory: Arc<Semaphore>,
     imports: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     chunks: Semaphore,
     rates: Rates,
 }
@@ -34,6 +35,7 @@ impl Limits {
         Self {
             memory: Arc::new(Semaphore::new(kibibytes.min(u32::MAX as usize))),
             imports: Arc::new(Semaphore::new(settings.imports)),
+            streams: Arc::new(Semaphore::new(settings.streams)),
             chunks: Semaphore::new(IMPORT_CHUNKS),
             rates: Rates::new(settings),
         }
@@ -55,6 +57,12 @@ impl Limits {
     pub(super) fn begin_import(&self) -> Result<Share, Problem> {
         let place = Arc::clone(&self.imports).try_acquire_owned();
         place.map_err(|_| refuse("imports", "too many imports are under way: try again later"))
+    }
+
+    /// A place among the streams under way: followers of changes, exports.
+    pub(super) fn begin_stream(&self) -> Result<Share, Problem> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| refuse("streams", "too many streams are under way: try again later"))
     }
 
     /// A turn to write a chunk: the pool's other threads are left to lookups.

@@ -10,15 +10,18 @@
 //! connections_per_network, first_bytes, stalled_write, handshake, handshake_timeout, accept,
 //! ratio, memory, imports, address_rate, account_rate, login, sessions, passwords),
 //! `nameplate_http_logins_total{outcome}`; gauge `nameplate_http_connections`.
+//! ratio, memory, imports, streams); gauge `nameplate_http_connections`.
 
 mod accept;
 mod accounts;
 mod answers;
 mod app;
+mod audit;
 mod backup;
 mod batches;
 mod body;
 mod certificate;
+mod changes;
 mod codes;
 mod conditions;
 mod connections;
@@ -46,6 +49,9 @@ mod resolve;
 mod router;
 mod sessions;
 mod settings;
+mod statistics;
+mod steps;
+mod streamed;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::problem::KINDS;
         (name = "identifiers", description = "Register, read, change and retire"),
         (name = "resolution", description = "Where identifiers lead"),
         (name = "templates", description = "What records of a kind carry"),
+        (name = "observation", description = "Changes, audit, statistics"),
         (name = "registrants", description = "Enterprises: apply, review, suspend, close"),
         (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
         (name = "transfers", description = "Prefixes and identifiers to another registrant"),

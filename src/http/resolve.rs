@@ -12,7 +12,7 @@ use super::{App, answers, body};
 use crate::access::Asker;
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
-use crate::resolver::{Lookup, Outcome, Resolver, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Resolver, Subject};
 
 /// What to resolve.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -143,7 +143,7 @@ fn resolve_all(
 fn resolve_one(resolver: &Resolver, text: &str, asker: &Asker) -> Result<Outcome, Problem> {
     let identifier = Identifier::parse(text)?;
     let subject = Subject::Identifier(identifier.key());
-    Ok(resolver.resolve(&Lookup { subject, asker })?)
+    Ok(resolver.resolve(&Lookup { subject, asker, protocol: Protocol::Http })?)
 }
 
 fn found(text: String, outcome: &Outcome) -> ResultDocument {

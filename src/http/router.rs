@@ -14,10 +14,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::identifiers::{change, history, list, mint, put, read, restore};
+use super::identifiers::{change, history, list, mint, put, read, references, restore};
 use super::{
-    App, accounts, backup, batches, codes, grants, groups, health, imports, layers, openapi,
-    prefixes, public, registrants, resolve, sessions, templates, tokens, transfers,
+    App, accounts, audit, backup, batches, changes, codes, grants, groups, health, imports, layers,
+    openapi, prefixes, public, registrants, resolve, sessions, statistics, templates, tokens,
+    transfers,
 };
 
 /// The router of a node.
@@ -93,6 +94,10 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::shipped::read_shipped_template))
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(history::read_history))
+        .routes(routes!(references::list_references))
+        .routes(routes!(changes::follow_changes))
+        .routes(routes!(audit::search_audit))
+        .routes(routes!(statistics::read_statistics))
         .routes(routes!(grants::give_grant, grants::list_grants))
         .routes(routes!(groups::list_groups))
         .routes(routes!(resolve::resolve_many))

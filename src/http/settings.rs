@@ -36,6 +36,10 @@ pub struct Settings {
     pub import_chunk_lines: usize,
     /// Most imports at once.
     pub imports: usize,
+    /// Most followers of changes and exports at once.
+    pub streams: usize,
+    /// How often a stream of changes without changes says that it is there.
+    pub heartbeat: Duration,
     /// Most bytes of bodies and large answers in memory at once; requests beyond get 503.
     pub memory_bytes: usize,
     /// Bytes of records after which a list or bulk answer ends; the rest is asked for again.
@@ -70,6 +74,8 @@ impl Default for Settings {
             import_line_bytes: 1 << 20,
             import_chunk_lines: 2_048,
             imports: 32,
+            streams: 64,
+            heartbeat: Duration::from_secs(15),
             memory_bytes: 128 << 20,
             answer_bytes: 8 << 20,
             max_age_seconds: 3_600,

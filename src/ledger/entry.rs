@@ -67,6 +67,34 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// All kinds.
+    pub const ALL: [EntryKind; 9] = [
+        EntryKind::Put,
+        EntryKind::Retire,
+        EntryKind::Prefix,
+        EntryKind::Delegation,
+        EntryKind::Registrant,
+        EntryKind::Template,
+        EntryKind::Grant,
+        EntryKind::Key,
+        EntryKind::Epoch,
+    ];
+
+    /// The kind's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EntryKind::Put => "put",
+            EntryKind::Retire => "retire",
+            EntryKind::Prefix => "prefix",
+            EntryKind::Delegation => "delegation",
+            EntryKind::Registrant => "registrant",
+            EntryKind::Template => "template",
+            EntryKind::Grant => "grant",
+            EntryKind::Key => "key",
+            EntryKind::Epoch => "epoch",
+        }
+    }
+
     /// Whether the entry's content is a body of its own rather than a record.
     pub fn has_body(self) -> bool {
         !matches!(self, EntryKind::Put | EntryKind::Retire)

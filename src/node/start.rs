@@ -59,6 +59,7 @@ pub async fn start(
             identifier_octets: config.identifier_max_octets,
             codes: code_tables(config)?,
             uses: Arc::clone(access.uses()),
+            utc_offset_minutes: config.statistics_utc_offset.minutes(),
             ..Default::default()
         },
     )?);

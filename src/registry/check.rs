@@ -27,8 +27,8 @@ use crate::resolver::fits_label;
 use crate::signing::{NodeKeys, SaltKey};
 use crate::store::{
     COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, DocumentKind, INDEXES, IndexKey,
-    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, StoreError, StoredDocument,
-    StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
+    Key, NAMES, NameKey, PREFIXES, RECORDS, REFERENCES, Read, Row, STATISTICS, StoreError,
+    StoredDocument, StoredRecord, UNIQUE, VERSIONS, VersionKey, all_keys, find_document,
 };
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
 
@@ -82,6 +82,7 @@ pub fn check(
     checking.documents()?;
     checking.tokens()?;
     checking.walk(&IDEMPOTENCY, |_, _, _| Ok(()))?;
+    checking.walk(&STATISTICS, |_, _, _| Ok(()))?;
     checking.grants()?;
     checking.ledger()?;
     Ok(checking.report)

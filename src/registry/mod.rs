@@ -16,6 +16,7 @@ mod numbers;
 mod plan;
 mod queue;
 mod seed;
+mod statistics;
 mod submit;
 mod writer;
 
@@ -43,13 +44,14 @@ use crate::clock::Clock;
 use crate::codes::CodeTables;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
-use crate::resolver::Resolver;
+use crate::resolver::{Cursors, Resolver};
 use crate::signing::NodeKeys;
 use crate::store::{Store, StoreError};
 use crate::template::Fault;
 use counts::Counts;
 use numbers::Numbers;
 use queue::{Queue, Submission};
+use statistics::Statistics;
 use writer::Writer;
 
 /// The write side of a node.
@@ -58,6 +60,7 @@ pub struct Registry {
     resolver: Arc<Resolver>,
     keys: Arc<NodeKeys>,
     settings: Settings,
+    cursors: Cursors,
     numbers: Numbers,
     /// How fast prefixes change.
     rates: Buckets,
@@ -75,6 +78,8 @@ pub struct Settings {
     pub identifier_octets: usize,
     /// Most changes waiting for the writer; one account gets at most half.
     pub queue_changes: usize,
+    /// How far ahead of UTC the node's clock time is, in minutes; its days begin by it.
+    pub utc_offset_minutes: i32,
     /// The codes that registrants are described with.
     pub codes: CodeTables,
     /// When tokens were last used, to be written now and then.
@@ -88,6 +93,7 @@ impl Default for Settings {
             queue_changes: 16_384,
             codes: CodeTables::shipped(),
             uses: Arc::default(),
+            utc_offset_minutes: 8 * 60,
         }
     }
 }
@@ -105,12 +111,14 @@ impl Registry {
         let appender = Appender::open(&*store, log, Arc::clone(&keys))?;
         let ledger_size = Arc::new(AtomicU64::new(appender.size()));
         let queue = Arc::new(Queue::new(settings.queue_changes));
+        let tallied = Arc::clone(&resolver);
         let writer = Writer {
             store: Arc::clone(&store),
             resolver: Arc::clone(&resolver),
             queue: Arc::clone(&queue),
             appender,
             counts: Counts::default(),
+            statistics: Statistics::new(tallied, settings.utc_offset_minutes),
             clock,
             ledger_size: Arc::clone(&ledger_size),
             uses: Arc::clone(&settings.uses),
@@ -131,12 +139,15 @@ impl Registry {
             })
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let writer = Mutex::new(Some(thread));
+        // No change has a version 0, so that no salt of the ledger is the cursors' key.
+        let cursors = Cursors::new(&keys.salt.record_salt(b"\0cursors", 0));
         let (numbers, rates) = (Numbers::default(), Buckets::new(RATE_SLOTS));
         Ok(Self {
             store,
             resolver,
             keys,
             settings,
+            cursors,
             numbers,
             rates,
             queue,
@@ -144,6 +155,16 @@ impl Registry {
             broken,
             writer,
         })
+    }
+
+    /// How far ahead of UTC the days of statistics begin, in minutes.
+    pub fn utc_offset_minutes(&self) -> i32 {
+        self.settings.utc_offset_minutes
+    }
+
+    /// What seals the cursors of this node's lists.
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
     }
 
     /// Reads, checks and hashes: what the request comes to as of now. Blocks on the disk.

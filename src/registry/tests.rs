@@ -4,6 +4,7 @@ mod allocation;
 mod batches;
 mod grants;
 mod minting;
+mod statistics;
 mod templates;
 mod transfers;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::counts::Counts;
 use super::queue::{Batch, Queue, Submission, Taken};
+use super::statistics::Statistics;
 use super::submit::{Change, CountChange, Verdict};
 use super::{Receipt, RegistryError, idempotency};
 use crate::access::{TOKENS, Uses, old_sessions, use_counter};
@@ -21,6 +22,7 @@ pub(super) struct Writer {
     pub queue: Arc<Queue>,
     pub appender: Appender,
     pub counts: Counts,
+    pub statistics: Statistics,
     pub clock: Clock,
     pub ledger_size: Arc<std::sync::atomic::AtomicU64>,
     pub uses: Arc<Uses>,
@@ -63,6 +65,8 @@ impl Writer {
             self.appender.write_checkpoint(&mut *transaction, now_ms);
         }
         self.counts.write(&mut *transaction);
+        note(self.statistics.collect(&*store, now_ms, last));
+        self.statistics.write(&mut *transaction);
         let outcome = self.finish(transaction, &touched);
         for (verdicts, done) in told {
             done(match &outcome {
@@ -89,7 +93,10 @@ impl Writer {
         }
         touched.granters.extend(change.granters());
         let receipts = change.write(transaction, &mut self.appender);
-        receipts.iter().for_each(|receipt| touched.add(receipt));
+        for receipt in &receipts {
+            touched.add(receipt);
+            note(self.statistics.count(&*self.store, receipt));
+        }
         Verdict::Committed(receipts)
     }
 
@@ -193,6 +200,13 @@ impl Writer {
             COUNTERS.delete(&mut *transaction, &use_counter(&id));
         }
         transaction.commit().map(drop)
+    }
+}
+
+/// Logs what went wrong with statistics: no change is refused for them.
+fn note(outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "statistics are incomplete");
     }
 }
 

@@ -9,15 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::{Weighter, sync::Cache};
 
+use super::tally::Slot;
 use super::views::Shown;
 use crate::identifier::CanonicalKey;
 
 /// The cache.
 pub(super) struct AnswerCache {
-    records: Cache<CanonicalKey, Shown, ByBytes, RandomState>,
+    records: Cache<CanonicalKey, Remembered, ByBytes, RandomState>,
     slots: Box<[AtomicU64]>,
     hasher: RandomState,
 }
+
+/// A record and where its look-ups are counted.
+type Remembered = (Shown, Slot);
 
 /// Proof of when a read began.
 #[derive(Clone, Copy)]
@@ -34,7 +38,7 @@ impl AnswerCache {
         }
     }
 
-    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Shown> {
+    pub(super) fn find(&self, key: &CanonicalKey) -> Option<Remembered> {
         self.records.get(key)
     }
 
@@ -42,8 +46,8 @@ impl AnswerCache {
         Ticket(self.slot(key).load(Ordering::SeqCst))
     }
 
-    pub(super) fn fill(&self, key: &CanonicalKey, shown: &Shown, ticket: Ticket) {
-        self.records.insert(key.clone(), shown.clone());
+    pub(super) fn fill(&self, key: &CanonicalKey, shown: &Shown, slot: Slot, ticket: Ticket) {
+        self.records.insert(key.clone(), (shown.clone(), slot));
         if self.slot(key).load(Ordering::SeqCst) != ticket.0 {
             self.records.remove(key);
         }
@@ -74,8 +78,8 @@ impl AnswerCache {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<CanonicalKey, Shown> for ByBytes {
-    fn weight(&self, key: &CanonicalKey, shown: &Shown) -> u64 {
+impl Weighter<CanonicalKey, Remembered> for ByBytes {
+    fn weight(&self, key: &CanonicalKey, (shown, _): &Remembered) -> u64 {
         let values = &shown.stored.record.values;
         let data: usize =
             values.iter().map(|value| value.kind.len() + value.data.len() + 160).sum();
@@ -121,11 +125,11 @@ mod tests {
         let key = old.stored.record.identifier.key().clone();
         let ticket = cache.ticket(&key);
         cache.forget(&key);
-        cache.fill(&key, &old, ticket);
+        cache.fill(&key, &old, Slot::NODE, ticket);
         assert!(cache.find(&key).is_none());
 
         let ticket = cache.ticket(&key);
-        cache.fill(&key, &shown(2), ticket);
-        assert_eq!(cache.find(&key).unwrap().stored.record.version, 2);
+        cache.fill(&key, &shown(2), Slot::NODE, ticket);
+        assert_eq!(cache.find(&key).unwrap().0.stored.record.version, 2);
     }
 }

@@ -6,11 +6,20 @@
 
 mod books;
 mod cache;
+mod cursor;
 mod directory;
+mod find;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod grants;
 mod history;
+mod journal;
 mod listing;
+mod references;
+mod statistics;
+mod tally;
 mod templates;
+mod trail;
 mod views;
 mod zones;
 
@@ -18,18 +27,31 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use books::{Allowed, Granted, granted_on};
+pub use cursor::{BadCursor, Cursors};
 pub use directory::{DirectoryPage, PastVersion};
+pub use find::{
+    BadCondition, Condition, Find, FindError, FoundPage, MAX_BYTES, MAX_ROWS, Place, Query, Wanted,
+    weight,
+};
 pub use grants::Listed;
+pub use journal::{DISORDER_MS, Period};
 pub use listing::Page;
+pub use references::{Referrer, ReferrersPage};
+pub use statistics::StatisticsPage;
+pub use tally::{OUTCOMES, Protocol};
+pub use trail::{AuditQuery, Step, StepsPage, Subject as AuditSubject};
 pub use zones::{Standing, Zone};
 
 use crate::access::Asker;
 use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
-use crate::store::{ColumnId, Direction, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord};
+use crate::store::{
+    ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord,
+};
 use books::Books;
 use cache::AnswerCache;
+use tally::Slot;
 use templates::{TEMPLATES, Templates};
 use zones::Zones;
 
@@ -49,6 +71,8 @@ pub struct Lookup<'a> {
     pub subject: Subject<'a>,
     /// Who asks.
     pub asker: &'a Asker,
+    /// By which protocol; the statistics tell them apart.
+    pub protocol: Protocol,
 }
 
 /// What a question is about.
@@ -130,9 +154,11 @@ impl Resolver {
     pub fn resolve_hot(&self, lookup: &Lookup<'_>) -> Option<Outcome> {
         let (prefix, of_record) = match lookup.subject {
             Subject::Identifier(key) => {
-                if let Some(shown) = self.cache.find(key).filter(|shown| self.is_current(shown)) {
+                let remembered = self.cache.find(key);
+                if let Some((shown, slot)) = remembered.filter(|(shown, _)| self.is_current(shown))
+                {
                     let kind = self.view_hot(&shown, lookup.asker)?;
-                    return Some(answer(shown.stored, kind));
+                    return Some(self.counted(slot, lookup, answer(shown.stored, kind)));
                 }
                 (&key.prefix(), true)
             }
@@ -140,9 +166,10 @@ impl Resolver {
             Subject::Prefix(prefix) | Subject::Branch { prefix, .. } => (prefix, false),
         };
         match self.zones.covering(prefix) {
+            None if of_record => Some(self.counted(Slot::NODE, lookup, Outcome::NotResponsible)),
             None => Some(Outcome::NotResponsible),
             Some(zone) if of_record && zone.is_withheld_from(lookup.asker) => {
-                Some(Outcome::Withheld)
+                Some(self.counted(zone.slot, lookup, Outcome::Withheld))
             }
             Some(_) => None,
         }
@@ -154,12 +181,16 @@ impl Resolver {
             return Ok(outcome);
         }
         match lookup.subject {
-            Subject::Identifier(key) => self.find(key, lookup.asker),
+            Subject::Identifier(key) => self.find(key, lookup),
             Subject::Digest { prefix, digest } => {
                 let name = NameKey { prefix: prefix.clone(), digest: *digest };
                 match NAMES.get(&*self.store, &name)? {
-                    Some(key) => self.find(&key, lookup.asker),
-                    None => Ok(Outcome::Absent { descendants: false }),
+                    Some(key) => self.find(&key, lookup),
+                    None => {
+                        let slot = self.zones.covering(prefix).map_or(Slot::NODE, |zone| zone.slot);
+                        let absent = Outcome::Absent { descendants: false };
+                        Ok(self.counted(slot, lookup, absent))
+                    }
                 }
             }
             Subject::Prefix(prefix) => {
@@ -211,29 +242,41 @@ impl Resolver {
         self.cache.figures()
     }
 
-    fn find(&self, key: &CanonicalKey, asker: &Asker) -> Result<Outcome, StoreError> {
+    /// What was looked up since the last call, by prefix and cell of the statistics; none for
+    /// questions about other nodes' prefixes. Called by the registry, which keeps them.
+    pub fn take_lookups(&self) -> Vec<(Option<Prefix>, [u64; LOOKUP_CELLS])> {
+        self.zones.tallies.take()
+    }
+
+    fn counted(&self, slot: Slot, lookup: &Lookup<'_>, outcome: Outcome) -> Outcome {
+        self.zones.tallies.count(slot, lookup.protocol, &outcome);
+        outcome
+    }
+
+    fn find(&self, key: &CanonicalKey, lookup: &Lookup<'_>) -> Result<Outcome, StoreError> {
         // The prefix may have been suspended since somebody looked; what is read under an old
         // standing is undone with the ticket.
         let ticket = self.cache.ticket(key);
         let Some(zone) = self.zones.covering(&key.prefix()) else {
-            return Ok(Outcome::NotResponsible);
+            return Ok(self.counted(Slot::NODE, lookup, Outcome::NotResponsible));
         };
-        if zone.is_withheld_from(asker) {
-            return Ok(Outcome::Withheld);
+        if zone.is_withheld_from(lookup.asker) {
+            return Ok(self.counted(zone.slot, lookup, Outcome::Withheld));
         }
         let Some(stored) = RECORDS.get(&*self.store, key)? else {
-            return Ok(Outcome::Absent { descendants: false });
+            let absent = Outcome::Absent { descendants: false };
+            return Ok(self.counted(zone.slot, lookup, absent));
         };
         let shown = self.shown(zone.as_it_stands(stored))?;
         // What is hidden from some is for nobody to find in memory.
         if zone.standing() != Standing::Hidden {
-            self.cache.fill(key, &shown, ticket);
+            self.cache.fill(key, &shown, zone.slot, ticket);
         }
-        let kind = match self.view_hot(&shown, asker) {
+        let kind = match self.view_hot(&shown, lookup.asker) {
             Some(kind) => kind,
-            None => self.view(&shown.stored.record, asker)?,
+            None => self.view(&shown.stored.record, lookup.asker)?,
         };
-        Ok(answer(shown.stored, kind))
+        Ok(self.counted(zone.slot, lookup, answer(shown.stored, kind)))
     }
 
     /// A record from the store as its prefix lets it be seen: a tombstone below a closed prefix,
@@ -241,6 +284,13 @@ impl Resolver {
     pub fn as_it_stands(&self, stored: StoredRecord, asker: &Asker) -> Option<StoredRecord> {
         let zone = self.zones.covering(&stored.record.identifier.prefix())?;
         (!zone.is_withheld_from(asker)).then(|| zone.as_it_stands(stored))
+    }
+
+    /// The record as the asker may see it; none where it is withheld. Blocks on the disk.
+    fn seen_by(&self, asker: &Asker, stored: StoredRecord) -> Result<Option<Answer>, StoreError> {
+        let Some(stored) = self.as_it_stands(stored, asker) else { return Ok(None) };
+        let kind = self.view(&stored.record, asker)?;
+        Ok(Some(Answer { stored: Arc::new(stored), kind }))
     }
 
     /// Who holds a record; none for the node itself.
@@ -287,6 +337,13 @@ fn answer(stored: Arc<StoredRecord>, kind: ViewKind) -> Outcome {
         Status::Active => Outcome::Record(answer),
         Status::Retired => Outcome::Retired(answer),
     }
+}
+
+/// Goes on behind a row that cannot be read, which is logged: one bad row does not cost the others.
+fn pass_over(error: &StoreError) -> ControlFlow<()> {
+    metrics::counter!("nameplate_resolver_unreadable_rows_total").increment(1);
+    tracing::error!(%error, "a row was passed over");
+    ControlFlow::Continue(())
 }
 
 /// Whether a suffix is a DNS label of its own below `_id`; the others are below `_hash`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::tally::{Slot, Tallies};
 use crate::access::Asker;
 use crate::identifier::Prefix;
 use crate::record::Status;
@@ -15,6 +16,8 @@ use crate::store::{Direction, PREFIXES, Read, StoreError, StoredRecord, all_keys
 /// The image of the prefixes column that every question looks at.
 pub(super) struct Zones {
     image: ArcSwap<Image>,
+    /// What was looked up in each.
+    pub tallies: Tallies,
 }
 
 type Image = BTreeMap<Prefix, Arc<Zone>>;
@@ -26,6 +29,8 @@ pub struct Zone {
     pub prefix: Prefix,
     /// What the node is to it.
     pub allocation: Allocation,
+    /// Where its look-ups are counted.
+    pub(super) slot: Slot,
 }
 
 /// What a prefix's state means to those who ask.
@@ -67,11 +72,12 @@ impl Zone {
 
 impl Zones {
     pub(super) fn load(read: &(impl Read + ?Sized)) -> Result<Self, StoreError> {
-        Ok(Self { image: ArcSwap::from_pointee(image(read)?) })
+        let tallies = Tallies::new();
+        Ok(Self { image: ArcSwap::from_pointee(image(read, &tallies)?), tallies })
     }
 
     pub(super) fn reload(&self, read: &(impl Read + ?Sized)) -> Result<(), StoreError> {
-        self.image.store(Arc::new(image(read)?));
+        self.image.store(Arc::new(image(read, &self.tallies)?));
         Ok(())
     }
 
@@ -98,11 +104,12 @@ impl Zones {
     }
 }
 
-fn image(read: &(impl Read + ?Sized)) -> Result<Image, StoreError> {
+fn image(read: &(impl Read + ?Sized), tallies: &Tallies) -> Result<Image, StoreError> {
     let mut zones = Image::new();
     PREFIXES.scan(read, all_keys(), Direction::Forward, |prefix, stored| {
         if stored.content.state.is_served() {
-            let zone = Zone { prefix: prefix.clone(), allocation: stored.content };
+            let slot = tallies.slot(&prefix);
+            let zone = Zone { prefix: prefix.clone(), allocation: stored.content, slot };
             zones.insert(prefix, Arc::new(zone));
         }
         ControlFlow::Continue(())

@@ -3,6 +3,8 @@
 //! Their rows follow from the records alone and are written in the same transaction, so that they
 //! are never stale. What they hold is in `schemas/store-format.md`.
 
+use std::ops::Range;
+
 use super::{Column, ColumnId, Key, Row};
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::identifier::{CanonicalKey, Prefix};
@@ -91,6 +93,26 @@ pub struct Present;
 /// Row of [`REFERENCES`]: indexes of attributes, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferringAttributes(pub Vec<u32>);
+
+impl IndexKey {
+    /// The keys of values under a prefix and the prefixes below it, or of the whole node.
+    pub fn under(prefix: Option<&Prefix>) -> Vec<Range<Vec<u8>>> {
+        let Some(prefix) = prefix else { return vec![vec![VALUE]..vec![APART]] };
+        let bound = |end: u8| [&[VALUE], prefix.as_str().as_bytes(), &[end]].concat();
+        vec![bound(0)..bound(1), bound(b'.')..bound(b'.' + 1)]
+    }
+
+    /// Behind the keys of values directly under a prefix, before those under any other.
+    pub fn behind(prefix: &Prefix) -> Vec<u8> {
+        [&[VALUE], prefix.as_str().as_bytes(), &[1]].concat()
+    }
+
+    /// The keys of what a registrant holds apart.
+    pub fn of_registrant(registrant: &RegistrantId) -> Range<Vec<u8>> {
+        let bound = |end: u8| [&[APART], registrant.as_str().as_bytes(), &[end]].concat();
+        bound(0)..bound(1)
+    }
+}
 
 impl Key for IndexKey {
     fn write_key(&self, writer: &mut Writer) {

@@ -18,6 +18,7 @@ pub(crate) mod memory;
 mod rocks;
 #[cfg(test)]
 pub(crate) mod staged;
+mod statistics;
 mod tables;
 
 use std::ops::{ControlFlow, Range};
@@ -38,6 +39,7 @@ pub use index::{
     INDEXES, IndexKey, Present, REFERENCES, ReferenceKey, ReferringAttributes, UNIQUE, UniqueKey,
 };
 pub use rocks::{RocksSettings, RocksStore};
+pub use statistics::{LOOKUP_CELLS, STATISTICS, StatisticsKey, StatisticsRow};
 pub use tables::{
     COUNTERS, Count, NAMES, NameKey, PREFIXES, RECORDS, StoredPrefix, StoredRecord, VERSIONS,
     VersionKey, identifier_counter, write_position,

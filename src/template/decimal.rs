@@ -115,6 +115,18 @@ impl<'a> Digits<'a> {
     }
 }
 
+/// How many of the bytes at the front [`Digits::write_ordered`] wrote for one number.
+pub(super) fn ordered_length(bytes: &[u8]) -> Option<usize> {
+    let end = match *bytes.first()? {
+        ZERO => return Some(1),
+        NEGATIVE => 0xff,
+        POSITIVE => 0,
+        _ => return None,
+    };
+    let digits = bytes.get(2..)?;
+    digits.iter().position(|&byte| byte == end).map(|digits| digits + 3)
+}
+
 fn sign(text: &str) -> (bool, &str) {
     text.strip_prefix('-').map_or((false, text), |rest| (true, rest))
 }

@@ -1,7 +1,7 @@
 //! Bytes of values for indexes: in the order of the values, and no value's bytes begin another's,
 //! so that the store can put more behind them.
 
-use super::decimal::Digits;
+use super::decimal::{Digits, ordered_length};
 use super::{Fault, Kind, Template, dates};
 use crate::identifier::Identifier;
 
@@ -23,6 +23,25 @@ impl Template {
             Fault::new(place(), "type", text, message)
         })?;
         Ok((attribute.index, bytes))
+    }
+}
+
+impl Kind {
+    /// How many of the bytes at the front are the index bytes of one value; none when they are of
+    /// no value of the type.
+    pub fn indexed_length(&self, bytes: &[u8]) -> Option<usize> {
+        let length = match self {
+            Kind::String(_) | Kind::Enumeration(_) | Kind::Url | Kind::Reference { .. } => {
+                bytes.iter().position(|&byte| byte == END)? + 1
+            }
+            Kind::Integer { .. } => 8,
+            Kind::Decimal(_) => ordered_length(bytes)?,
+            Kind::Boolean => 1,
+            Kind::Date | Kind::Time => 4,
+            Kind::Datetime => 12,
+            Kind::File | Kind::List(_) | Kind::Group(_) => return None,
+        };
+        (length <= bytes.len()).then_some(length)
     }
 }
 
@@ -87,6 +106,7 @@ mod tests {
         let b = ordered_bytes(kind, &two_text).unwrap();
         assert_eq!(a.cmp(&b), one.cmp(&two), "{one_text:?} {two_text:?}");
         assert!(a == b || !a.starts_with(&b) && !b.starts_with(&a), "{one_text:?} {two_text:?}");
+        assert_eq!(kind.indexed_length(&[&a[..], b"suffix"].concat()), Some(a.len()));
     }
 
     fn string() -> Kind {

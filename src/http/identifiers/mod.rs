@@ -6,6 +6,7 @@ pub(super) mod list;
 pub(super) mod mint;
 pub(super) mod put;
 pub(super) mod read;
+pub(super) mod references;
 pub(super) mod restore;
 
 use std::sync::Arc;

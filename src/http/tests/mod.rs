@@ -3,6 +3,7 @@
 mod access;
 mod allocation;
 mod faults;
+mod finding;
 mod imports;
 mod permissions;
 mod records;

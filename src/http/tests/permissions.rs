@@ -8,7 +8,7 @@ use super::*;
 use crate::access::Asker;
 use crate::identifier::Identifier;
 use crate::record::{Record, Status};
-use crate::resolver::{Lookup, Outcome, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Subject};
 use crate::store::DocumentKind;
 use crate::store::staged::{put_document, put_prefix, put_record, put_registrant, value};
 
@@ -160,7 +160,7 @@ impl World {
     fn resolved(&self, identifier: &str) -> BTreeSet<String> {
         let identifier = Identifier::literal(identifier).unwrap();
         let subject = Subject::Identifier(identifier.key());
-        let lookup = Lookup { subject, asker: &Asker::Public };
+        let lookup = Lookup { subject, asker: &Asker::Public, protocol: Protocol::Dns };
         let Ok(Outcome::Record(answer)) = self.node.resolver.resolve(&lookup) else { panic!() };
         let hidden = answer.view().values().filter(|value| HIDDEN.contains(&value.kind.as_str()));
         hidden.map(|value| value.kind.clone()).collect()

@@ -17,12 +17,17 @@ use crate::identifier::Prefix;
 use crate::registrant::{Allocation, AllocationState, RegistrantId, Step, Terms};
 use crate::registry::submit::{CountChange, RowChange};
 use crate::registry::{Application, Condition, PrefixCommand, RegistryError, Wish};
-use crate::resolver::Zone;
 use crate::store::{
     COUNTERS, ColumnId, Direction, PREFIXES, Read, Row, StoreError, StoredPrefix,
     identifier_counter, key_bytes,
 };
 use crate::template::Fault;
+
+/// A prefix that the node answers for, as it is kept.
+pub(super) struct Zone {
+    pub prefix: Prefix,
+    pub allocation: Allocation,
+}
 
 impl Planning<'_> {
     pub(super) fn prefix(self, command: &PrefixCommand) -> Result<Plan, RegistryError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::prefixes::Zone;
 use super::steps::{Step, Subject};
 use super::templated::Contents;
 use super::{Plan, Planning};
@@ -10,7 +11,6 @@ use crate::identifier::Identifier;
 use crate::record::{Draft, Patch, Record, Status};
 use crate::registrant::{Allocation, RegistrantId};
 use crate::registry::{Command, Condition, RegistryError};
-use crate::resolver::Zone;
 use crate::store::{RECORDS, StoredRecord, VERSIONS, VersionKey};
 
 /// The record that a command is about.

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::minting::Minting;
+use super::prefixes::Zone;
 use super::records::holder;
 use super::templated::Contents;
 use super::{Plan, Planning, Receipt};
@@ -19,7 +20,6 @@ use crate::registry::RegistryError;
 use crate::registry::entry::record_change;
 use crate::registry::filing::{Filing, difference};
 use crate::registry::submit::{CountChange, Effect, RowChange};
-use crate::resolver::Zone;
 use crate::store::{RECORDS, StoredRecord, UNIQUE, UniqueKey, identifier_counter, key_bytes};
 use crate::template::{Fault, IndexKey, TypedReference};
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::prefixes::Zone;
 use super::records::check_condition;
 use super::steps::{Extent, Parts};
 use super::templated::Contents;
@@ -21,7 +22,6 @@ use crate::record::{
 use crate::registrant::Allocation;
 use crate::registry::submit::CountChange;
 use crate::registry::{Condition, RegistryError, TemplateCommand};
-use crate::resolver::Zone;
 use crate::store::{StoreError, StoredDocument, StoredRecord};
 use crate::template::{Fault, Template, TemplateHead, TemplateVersion, version_id};
 

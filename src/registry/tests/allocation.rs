@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::access::Asker;
 use crate::registrant::{AllocationState, Profile, RegistrantState, Step, Terms};
-use crate::resolver::{Lookup, Outcome, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Subject};
 
 pub(super) const CODES: [&str; 3] =
     ["91110108589104047H", "91350100M000100Y43", "91110108MA00NP019P"];
@@ -71,7 +71,7 @@ impl Fixture {
     pub(super) fn outcome(&self, identifier: &str, asker: &Asker) -> Outcome {
         let identifier = Identifier::parse(identifier).unwrap();
         let subject = Subject::Identifier(identifier.key());
-        self.resolver.resolve(&Lookup { subject, asker }).unwrap()
+        self.resolver.resolve(&Lookup { subject, asker, protocol: Protocol::Http }).unwrap()
     }
 
     fn passes(&self, identifier: &str) -> Result<Receipt, RegistryError> {

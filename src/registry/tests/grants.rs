@@ -6,7 +6,7 @@ use crate::record::{Record, ViewKind};
 use crate::registrant::{
     Access as Allowing, Grant, GrantSubject, Grantee, GroupId, MAX_GRANTS_ON_SUBJECT, RegistrantId,
 };
-use crate::resolver::{Lookup, Outcome, Subject};
+use crate::resolver::{Lookup, Outcome, Protocol, Subject};
 use crate::store::DocumentKind;
 use crate::store::staged::{put_document, put_prefix, put_record, put_registrant, value};
 
@@ -217,7 +217,11 @@ fn nobody_sees_by_a_grant_that_is_known_to_be_gone() {
     let resolver = &node.resolver;
     let identifier = Identifier::literal(X).unwrap();
     let sees = |asker: &Asker| {
-        let lookup = Lookup { subject: Subject::Identifier(identifier.key()), asker };
+        let lookup = Lookup {
+            subject: Subject::Identifier(identifier.key()),
+            asker,
+            protocol: Protocol::Http,
+        };
         let outcome = match resolver.resolve_hot(&lookup) {
             Some(outcome) => outcome,
             None => resolver.resolve(&lookup).unwrap(),
