@@ -92,7 +92,6 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(templates::read::read_template_schema))
         .routes(routes!(templates::shipped::list_shipped_templates))
         .routes(routes!(templates::shipped::read_shipped_template))
-        .routes(routes!(list::list_identifiers))
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(history::read_history))
         .routes(routes!(references::list_references))
