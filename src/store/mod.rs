@@ -15,6 +15,7 @@ mod format;
 mod index;
 #[cfg(test)]
 pub(crate) mod memory;
+mod remembered;
 mod rocks;
 #[cfg(test)]
 pub(crate) mod staged;
@@ -38,6 +39,7 @@ pub use format::{FORMAT, FORMAT_FILE, FORMAT_KEY, Format, STORE_FORMAT, all_keys
 pub use index::{
     INDEXES, IndexKey, Present, REFERENCES, ReferenceKey, ReferringAttributes, UNIQUE, UniqueKey,
 };
+pub use remembered::Remembered;
 pub use rocks::{RocksSettings, RocksStore};
 pub use statistics::{LOOKUP_CELLS, STATISTICS, StatisticsKey, StatisticsRow};
 pub use tables::{
@@ -161,6 +163,10 @@ pub trait Read: Send + Sync {
 pub trait Store: Read {
     /// The moment as of now: everything committed up to it is seen by reads that follow.
     fn read_point(&self) -> ReadPoint;
+
+    /// A number that moves on before and after each commit that changes tokens, documents or
+    /// prefixes; odd in between. See [`Remembered`].
+    fn quiet_epoch(&self) -> u64;
 
     /// A view that later commits do not change.
     fn snapshot(&self) -> Box<dyn Read + '_>;

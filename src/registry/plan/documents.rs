@@ -33,7 +33,8 @@ impl Planning<'_> {
         if let Some(stored) = self.outlook.and_then(|outlook| outlook.prefix(prefix)) {
             return Ok(Some(stored));
         }
-        let stored = PREFIXES.get(&*self.registry.store, prefix)?;
+        let stored = self.registry.prefixes.get(&*self.registry.store, prefix)?;
+        let stored = stored.map(|stored| (*stored).clone());
         if let (Some(outlook), Some(stored)) = (self.outlook, &stored) {
             outlook.keep_prefix(prefix, stored);
         }
