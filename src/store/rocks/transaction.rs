@@ -24,7 +24,7 @@ impl<'a> RocksTransaction<'a> {
     }
 
     fn touch(&mut self, column: ColumnId, key: &[u8]) {
-        if can_be_guarded(column) {
+        if column.can_be_guarded() {
             self.touched.insert(self.recent.digest(column, key));
         }
     }
@@ -38,7 +38,7 @@ impl Transaction for RocksTransaction<'_> {
         }
         guards.iter().all(|guard| {
             let digest = self.recent.digest(guard.column, &guard.key);
-            can_be_guarded(guard.column)
+            guard.column.can_be_guarded()
                 && !self.touched.contains(&digest)
                 && !self.recent.changed_since(digest, read_at)
         })
@@ -79,30 +79,5 @@ impl Transaction for RocksTransaction<'_> {
         self.recent.remember(&self.touched, number);
         store.published.store(number.0, Ordering::Release);
         Ok(number)
-    }
-}
-
-/// Whether changes of the column's rows are remembered; rows of the others are written once, or
-/// by the writer alone.
-fn can_be_guarded(column: ColumnId) -> bool {
-    match column {
-        ColumnId::Meta
-        | ColumnId::Records
-        | ColumnId::Names
-        | ColumnId::Prefixes
-        | ColumnId::Tokens
-        | ColumnId::Idempotency
-        | ColumnId::Documents
-        | ColumnId::Unique
-        | ColumnId::Jobs => true,
-        ColumnId::Versions
-        | ColumnId::Counters
-        | ColumnId::Indexes
-        | ColumnId::References
-        | ColumnId::Statistics
-        | ColumnId::Journal
-        | ColumnId::Bodies
-        | ColumnId::Tiles
-        | ColumnId::Checkpoints => false,
     }
 }
