@@ -134,6 +134,31 @@ impl ColumnId {
             ColumnId::Checkpoints => "checkpoints",
         }
     }
+
+    /// Whether changes of the column's rows are remembered, so that they can be guarded; rows of
+    /// the others are written once, or by the writer alone.
+    pub fn can_be_guarded(self) -> bool {
+        match self {
+            ColumnId::Meta
+            | ColumnId::Records
+            | ColumnId::Names
+            | ColumnId::Prefixes
+            | ColumnId::Tokens
+            | ColumnId::Idempotency
+            | ColumnId::Documents
+            | ColumnId::Unique
+            | ColumnId::Jobs => true,
+            ColumnId::Versions
+            | ColumnId::Counters
+            | ColumnId::Indexes
+            | ColumnId::References
+            | ColumnId::Statistics
+            | ColumnId::Journal
+            | ColumnId::Bodies
+            | ColumnId::Tiles
+            | ColumnId::Checkpoints => false,
+        }
+    }
 }
 
 /// What a scan shows a key and its row to; the scan ends when it breaks.
@@ -213,7 +238,7 @@ pub struct Guard {
 }
 
 /// A moment in the store's life: commits are numbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadPoint(pub u64);
 
 /// Which way a scan goes.

@@ -28,7 +28,7 @@ impl<'a> RocksTransaction<'a> {
 
     fn touch(&mut self, column: ColumnId, key: &[u8]) {
         self.quiet |= is_quiet(column);
-        if can_be_guarded(column) {
+        if column.can_be_guarded() {
             self.touched.insert(self.recent.digest(column, key));
         }
     }
@@ -42,7 +42,7 @@ impl Transaction for RocksTransaction<'_> {
         }
         guards.iter().all(|guard| {
             let digest = self.recent.digest(guard.column, &guard.key);
-            can_be_guarded(guard.column)
+            guard.column.can_be_guarded()
                 && !self.touched.contains(&digest)
                 && !self.recent.changed_since(digest, read_at)
         })
@@ -102,30 +102,5 @@ impl<'a> QuietChange<'a> {
 impl Drop for QuietChange<'_> {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Whether changes of the column's rows are remembered; rows of the others are written once, or
-/// by the writer alone.
-fn can_be_guarded(column: ColumnId) -> bool {
-    match column {
-        ColumnId::Meta
-        | ColumnId::Records
-        | ColumnId::Names
-        | ColumnId::Prefixes
-        | ColumnId::Tokens
-        | ColumnId::Idempotency
-        | ColumnId::Documents
-        | ColumnId::Unique
-        | ColumnId::Jobs => true,
-        ColumnId::Versions
-        | ColumnId::Counters
-        | ColumnId::Indexes
-        | ColumnId::References
-        | ColumnId::Statistics
-        | ColumnId::Journal
-        | ColumnId::Bodies
-        | ColumnId::Tiles
-        | ColumnId::Checkpoints => false,
     }
 }
