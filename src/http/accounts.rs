@@ -47,7 +47,7 @@ pub(super) struct NewAccountBody {
 /// A role to be given.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRole)]
+#[schema(as = NewRole, example = json!({"role": "operator"}))]
 pub(super) struct NewRoleBody {
     /// What the account is to be for.
     role: Role,
@@ -77,7 +77,11 @@ pub(super) struct NewPasswordBody {
 
 /// An account.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Account)]
+#[schema(as = Account, example = json!({
+    "name": "zhang.wei", "role": "operator", "registrant": "acme-pumps", "disabled": false,
+    "has_password": true, "version": 1, "created": "2026-01-05T08:00:00.000Z",
+    "modified": "2026-01-05T08:00:00.000Z"
+}))]
 pub(super) struct AccountDocument {
     /// Its name.
     #[schema(example = "zhang.wei")]

@@ -17,13 +17,6 @@ use super::problem::KINDS;
         (name = "jobs", description = "Imports and exports of any size"),
         (name = "resolution", description = "Where identifiers lead"),
         (name = "templates", description = "What records of a kind carry"),
-        (name = "observation", description = "Changes, audit, statistics"),
-        (name = "registrants", description = "Enterprises: apply, review, suspend, close"),
-        (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
-        (name = "transfers", description = "Prefixes and identifiers to another registrant"),
-        (name = "codes", description = "Regions and industries by name or code"),
-        (name = "grants", description = "Who sees and edits what is not everybody's"),
-        (name = "templates", description = "What records of a kind carry"),
         (name = "administration", description = "Accounts, sessions, tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
@@ -68,6 +61,49 @@ fn description() -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
+    /// Every JSON body and answer shows what it looks like, itself, in a member that is a list of
+    /// such, or member by member.
+    #[test]
+    fn bodies_and_answers_have_examples() {
+        let document: Json = serde_json::from_str(&crate::http::description()).expect("JSON");
+        let operations = document["paths"].as_object().expect("paths").iter();
+        let operations = operations.flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("methods").iter();
+            methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+        });
+        let mut seen = 0;
+        for (name, operation) in operations {
+            let answers = operation["responses"].as_object().into_iter().flatten();
+            let bodies = answers.map(|(_, answer)| answer).chain([&operation["requestBody"]]);
+            for content in bodies.filter_map(|body| body["content"].get("application/json")) {
+                let shown = content.get("example").or(content.get("examples")).is_some();
+                assert!(shown || has_example(&document, &content["schema"]), "{name}: {content}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 100, "{seen}");
+    }
+
+    fn has_example(document: &Json, schema: &Json) -> bool {
+        if let Some(name) = schema["$ref"].as_str() {
+            let name = name.trim_start_matches("#/components/schemas/");
+            return has_example(document, &document["components"]["schemas"][name]);
+        }
+        // What follows a standard of its own needs none here.
+        let free = schema.as_object().is_none_or(|members| !members.contains_key("type"))
+            && schema.get("oneOf").is_none();
+        let mut members = schema["properties"].as_object().into_iter().flatten();
+        let mut choices = schema["oneOf"].as_array().into_iter().flatten();
+        free || schema.get("example").is_some()
+            || schema.get("examples").is_some()
+            || schema.get("items").is_some_and(|items| has_example(document, items))
+            || choices.any(|choice| choice["type"] != "null" && has_example(document, choice))
+            || members
+                .any(|(_, member)| member["type"] != "boolean" && has_example(document, member))
+    }
+
     #[test]
     fn the_description_is_the_one_in_schemas() {
         crate::snapshot::compare("schemas/openapi.json", &crate::http::description());

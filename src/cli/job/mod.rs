@@ -372,6 +372,7 @@ fn describe(job: &JobDocument) -> String {
     });
     let counts: Vec<String> = counts.collect();
     let counts = if counts.is_empty() { "no records".into() } else { counts.join(", ") };
-    let JobDocument { id, kind, state, created, account, .. } = job;
-    text_of(&json!(format!("{id}  {kind}, {state}: {counts}; by {account}, {created}")))
+    let JobDocument { id, kind, state, created, account, more, .. } = job;
+    let dry = if more.get("dry_run") == Some(&Json::Bool(true)) { "dry run of an " } else { "" };
+    text_of(&json!(format!("{id}  {dry}{kind}, {state}: {counts}; by {account}, {created}")))
 }
