@@ -30,6 +30,9 @@ fn torture(chance: &mut Chance, rounds: Range<u64>) -> u64 {
     let trace = Trace::default();
     for round in rounds.clone() {
         let node = launch.start();
+        if round == rounds.start {
+            publish_template(&node);
+        }
         trace.verify(&node, round);
         let dying = AtomicBool::new(false);
         launch = std::thread::scope(|scope| {
@@ -40,6 +43,9 @@ fn torture(chance: &mut Chance, rounds: Range<u64>) -> u64 {
             }
             scope.spawn(move || retire(trace, dying, address));
             scope.spawn(move || import(trace, dying, address));
+            scope.spawn(move || mint(trace, dying, address));
+            scope.spawn(move || mint(trace, dying, address));
+            scope.spawn(move || batch(trace, dying, address));
             std::thread::sleep(Duration::from_millis(20 + chance.below(400)));
             dying.store(true, Ordering::Release);
             node.kill()
@@ -58,6 +64,10 @@ struct Trace {
     retired: Mutex<HashSet<String>>,
     /// Identifiers whose import was acknowledged.
     imported: Mutex<HashSet<String>>,
+    /// Identifiers whose minting was acknowledged, in any round.
+    minted: Mutex<HashSet<String>>,
+    /// Batches that were sent, whether they were acknowledged or not.
+    batches: Mutex<Vec<Vec<String>>>,
     acknowledged: AtomicU64,
     keys: AtomicU64,
 }
@@ -181,6 +191,66 @@ fn import(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
     }
 }
 
+/// What minted identifiers and batches follow.
+fn publish_template(node: &Node) {
+    let serial = json!({"index": 2000, "name": "serial", "type": "string", "required": true,
+        "unique": true, "indexed": true, "max_length": 32, "labels": {"en": "Serial"}});
+    let template = json!({"labels": {"en": "Part"}, "attributes": [serial],
+        "suffix": {"parts": [{"text": "M"}, {"counter": {"digits": 9}}]}});
+    let path = "/api/v1/templates/88.118.97%2Fpart";
+    node.admin("PUT", path, &template.to_string()).expect(201);
+    node.admin("POST", &format!("{path}/publish"), "").expect(200);
+}
+
+/// Mints one identifier after the other until the node is gone; none comes twice.
+fn mint(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
+    let Ok(mut connection) = Connection::open(address) else { return };
+    let bearer = bearer();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    loop {
+        let serial = format!("m{}", trace.keys.fetch_add(1, Ordering::Relaxed));
+        let body = json!({"prefix": "88.118.97", "template": "88.118.97/part",
+            "attributes": {"serial": serial}});
+        let sent = body.to_string();
+        let reply = connection.exchange("POST", IDENTIFIERS, &headers, sent.as_bytes());
+        let Ok(reply) = reply else {
+            assert!(dying.load(Ordering::Acquire), "no answer from a living node");
+            return;
+        };
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let name = reply.json()["identifier"].as_str().expect("an identifier").to_owned();
+        trace.imported.lock().expect("no panic").insert(name.clone());
+        assert!(trace.minted.lock().expect("no panic").insert(name.clone()), "{name} came twice");
+        trace.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends one batch after the other, each all or nothing, until the node is gone.
+fn batch(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
+    let Ok(mut connection) = Connection::open(address) else { return };
+    let bearer = bearer();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    loop {
+        let first = trace.keys.fetch_add(BATCH_ITEMS, Ordering::Relaxed);
+        let names: Vec<_> = (0..BATCH_ITEMS).map(|n| format!("88.118.96/B{}", first + n)).collect();
+        let put = |name: &String| {
+            json!({"put": {"identifier": name, "template": "88.118.97/part",
+                "attributes": {"serial": name}}})
+        };
+        let items: Vec<Json> = names.iter().map(put).collect();
+        let body = json!({"atomic": true, "items": items}).to_string();
+        trace.batches.lock().expect("no panic").push(names.clone());
+        let reply = connection.exchange("POST", "/api/v1/batches", &headers, body.as_bytes());
+        let Ok(reply) = reply else {
+            assert!(dying.load(Ordering::Acquire), "no answer from a living node");
+            return;
+        };
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        trace.imported.lock().expect("no panic").extend(names);
+        trace.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Trace {
     /// Compares the node with what was acknowledged, and repeats what has no answer yet.
     fn verify(&self, node: &Node, round: u64) {
@@ -208,6 +278,13 @@ impl Trace {
                 *known = Known { version, last, pending: None };
             }
         }
+        for names in self.batches.lock().expect("no panic").drain(..) {
+            let status = |name: &String| {
+                connection.exchange("GET", &path(name), &[], b"").expect("an answer").status
+            };
+            let found: HashSet<u16> = names.iter().map(status).collect();
+            assert_eq!(found.len(), 1, "round {round}: {names:?} were written in part");
+        }
         for (names, status) in [(&self.retired, 410), (&self.imported, 200)] {
             // What was seen in an earlier round is not looked at again.
             for name in names.lock().expect("no panic").drain() {
@@ -219,7 +296,7 @@ impl Trace {
 }
 
 fn path(name: &str) -> String {
-    format!("/api/v1/identifiers/{}", segment(name))
+    format!("{IDENTIFIERS}/{}", segment(name))
 }
 
 fn bearer() -> String {
@@ -240,6 +317,10 @@ fn check(launch: &Launch) {
     let (stdout, stderr) = (decoded(&output.stdout), decoded(&output.stderr));
     assert!(output.status.success(), "check: {stdout}\n{stderr}");
 }
+
+const IDENTIFIERS: &str = "/api/v1/identifiers";
+
+const BATCH_ITEMS: u64 = 5;
 
 const WRITERS: u64 = 8;
 const NAMES_PER_WRITER: u64 = 40;

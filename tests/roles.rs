@@ -166,6 +166,11 @@ impl Things {
             |account: &str| make_token(node, account)["id"].as_str().expect("an id").to_owned();
         let tokens = accounts.map(token);
         node.put("88.118.8/SN-001", &json!({"attributes": {"model": "P-100"}}));
+        for prefix in PREFIXES {
+            let path = format!("/api/v1/templates/{prefix}%2Ft");
+            node.admin("PUT", &path, &template().to_string()).expect(201);
+            node.admin("POST", &format!("{path}/publish"), "").expect(200);
+        }
         Self { accounts, tokens, transfers }
     }
 }
@@ -208,6 +213,9 @@ fn place(path: &str, whose: Whose, things: &Things) -> Option<String> {
         path if path.contains("/identifiers/{id}") => {
             (whose == Whose::Others).then(|| path.replace("{id}", "88.118.8%2FSN-001"))?
         }
+        path if path.starts_with("/api/v1/templates/{id}") => {
+            path.replace("{id}", &format!("{}%2Ft", PREFIXES[of])).replace("{version}", "1")
+        }
         path if path.starts_with("/api/v1/registrants/{id}") => {
             path.replace("{id}", REGISTRANTS[of]).replace("{step}", "resume")
         }
@@ -236,6 +244,15 @@ fn request(method: &str, path: &str, whose: Whose, things: &Things) -> (String, 
         ("PUT" | "PATCH", "/api/v1/identifiers/{id}") => {
             json!({"attributes": {"model": fresh("P")}})
         }
+        ("POST", "/api/v1/identifiers") => {
+            json!({"prefix": PREFIXES[of], "template": format!("{}/t", PREFIXES[of])})
+        }
+        ("POST", "/api/v1/batches") => {
+            let identifier = format!("{}/{}", PREFIXES[of], fresh("B"));
+            json!({"items": [{"put": {"identifier": identifier, "attributes": {}}}]})
+        }
+        ("POST", "/api/v1/identifiers/{id}/restore") => json!({"version": 1}),
+        ("PUT", "/api/v1/templates/{id}") => template(),
         ("POST", "/api/v1/imports") => {
             let line = json!({"identifier": "88.118.8/SN-002", "attributes": {"a": "b"}});
             return (line.to_string(), "application/x-ndjson");
@@ -284,6 +301,14 @@ fn is_refused(reply: &Reply, letter: char) -> bool {
     let refusal = if letter == '-' { 401 } else { 403 };
     let body = String::from_utf8_lossy(&reply.body);
     reply.status == refusal || body.contains("urn:nameplate:problem:forbidden")
+}
+
+/// A template's definition.
+fn template() -> Json {
+    let attribute = json!({"index": 2000, "name": "model", "type": "string", "max_length": 9,
+        "labels": {"en": "Model"}});
+    json!({"labels": {"en": "Thing"}, "attributes": [attribute],
+        "suffix": {"parts": [{"text": "T"}, {"counter": {"digits": 6}}]}})
 }
 
 /// A name that no request had before.

@@ -130,7 +130,10 @@ fn health_and_metrics_are_told() {
         assert!(value.parse::<f64>().is_ok(), "{sample}");
     }
     assert!(!text.contains("nameplate_panics_total 1"));
-    assert!(text.contains("nameplate_ledger_entries 3"), "a prefix, a token and a record: {text}");
+    assert!(
+        text.contains("nameplate_ledger_entries 4\n"),
+        "prefix, account, token, record: {text}"
+    );
 }
 
 /// What operators see is what they can look up.

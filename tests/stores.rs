@@ -180,7 +180,22 @@ fn assert_expected(node: &Node, folder: &Path) {
     let expected = fs::read(folder.join("expected.json")).expect("expected.json");
     let expected: Map<String, Json> = serde_json::from_slice(&expected).expect("JSON");
     for (path, wanted) in expected {
-        assert_eq!(answer(node, &path), wanted, "{path}");
+        let found = answer(node, &path);
+        assert!(holds(&found, &wanted), "{path}: {found} where {wanted} was recorded");
+    }
+}
+
+/// Whether all that was recorded is there as it was; later releases may tell more.
+fn holds(found: &Json, wanted: &Json) -> bool {
+    match (found, wanted) {
+        (Json::Object(found), Json::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, wanted)| found.get(name).is_some_and(|found| holds(found, wanted))),
+        (Json::Array(found), Json::Array(wanted)) => {
+            let pairs = found.iter().zip(wanted);
+            found.len() == wanted.len() && pairs.into_iter().all(|(one, other)| holds(one, other))
+        }
+        (found, wanted) => found == wanted,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Problem {
     detail: String,
     record: Option<Box<RecordDocument>>,
     faults: Vec<Fault>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// A kind of problem.
@@ -68,6 +68,7 @@ impl Problem {
         } else {
             None
         };
+        let header = header.map(Box::new);
         Self { kind, detail: detail.into(), record: None, faults: Vec::new(), header }
     }
 
@@ -85,7 +86,7 @@ impl Problem {
 
     /// Adds a header to the answer.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -123,7 +124,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(header.map(|(name, value)| (Some(name), value)));
+        headers.extend(header.map(|header| (Some(header.0), header.1)));
         response
     }
 }

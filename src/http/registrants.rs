@@ -271,8 +271,8 @@ pub(super) async fn read_registrant(
 
 /// Change a registrant's data
 ///
-/// Members that are left out stay. For the registrant's own administrators and for those who run the
-/// node, who alone change the legal name and the code of a registrant that was reviewed.
+/// Members that are left out stay. For the registrant's own administrators and for those who run
+/// the node, who alone change the legal name and the code of a registrant that was reviewed.
 #[utoipa::path(
     patch,
     path = "/api/v1/registrants/{id}",

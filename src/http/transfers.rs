@@ -102,8 +102,8 @@ pub(super) struct TransfersQuery {
 
 /// Offer a transfer
 ///
-/// Offers prefixes and identifiers to another registrant. Nothing changes hands until the other side
-/// accepts. Everything that is not the giver's to give is named at once.
+/// Offers prefixes and identifiers to another registrant. Nothing changes hands until the other
+/// side accepts. Everything that is not the giver's to give is named at once.
 #[utoipa::path(
     post,
     path = "/api/v1/transfers",

@@ -7,6 +7,9 @@ use crate::record::timestamp;
 use crate::template::Fault;
 
 /// A prefix of this node: its state, its holder and the bounds of its use.
+///
+/// Members that say what holds anyway are left out: so a prefix of the node's own reads in the
+/// ledger as it did before prefixes had holders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocation {
@@ -20,7 +23,7 @@ pub struct Allocation {
     #[schema(value_type = Option<String>)]
     pub registrant: Option<RegistrantId>,
     /// Bounds of its use.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Quota::is_unbounded")]
     pub quota: Quota,
     /// When the allocation begins to count; milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,10 +32,10 @@ pub struct Allocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until_ms: Option<u64>,
     /// Whether records stop resolving while the prefix is suspended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_when_suspended: bool,
     /// Whether the holder may bring retired identifiers back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_reinstate: bool,
 }
 
@@ -218,6 +221,13 @@ pub struct Quota {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub writes_per_second: Option<u32>,
+}
+
+impl Quota {
+    /// Whether nothing is bounded.
+    pub fn is_unbounded(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Days before its end from which on a prefix carries a warning.

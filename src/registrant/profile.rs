@@ -90,8 +90,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile in the form it is kept in: codes in full, white space around texts gone. All that
-    /// is wrong with it comes back at once.
+    /// The profile in the form it is kept in: codes in full, white space around texts gone. All
+    /// that is wrong with it comes back at once.
     pub fn checked(mut self, tables: &CodeTables) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         check_text(&mut faults, "name_zh", &mut self.name_zh, MAX_NAME_CHARACTERS);

@@ -78,7 +78,10 @@ impl World {
             registrant.inspect(|&registrant| account["registrant"] = registrant.into());
             let name = asker.replace(' ', "-");
             put_document(&*world.node.store, DocumentKind::Account, &name, &account);
-            let mut wanted = json!({"account": name, "actions": actions});
+            let mut wanted = json!({"account": name});
+            if actions != &all {
+                wanted["actions"] = actions.clone();
+            }
             prefixes.inspect(|&prefixes| wanted["prefixes"] = prefixes.clone());
             let made = world.node.ask("POST /api/v1/tokens", &[], Some(wanted)).await;
             let secret = made.json()["secret"].as_str().unwrap().to_owned();

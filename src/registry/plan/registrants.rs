@@ -53,7 +53,7 @@ impl Planning<'_> {
         }
         let profile = self.checked(merged(&before.profile(), changes)?)?;
         let content = before.with_profile(profile);
-        // What was reviewed is who the registrant is; it does not change behind the reviewer's back.
+        // Who the registrant is was reviewed; that does not change behind the reviewer's back.
         let identity = |of: &Registrant| (of.name_zh.clone(), of.unified_code.clone());
         let settled = !matches!(before.state, RegistrantState::Applied);
         let reviews = self.actor.has(Right::Review, Some(id));

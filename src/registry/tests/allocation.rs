@@ -1,4 +1,4 @@
-//! Registrants and prefixes: review, states, numbers, quotas, dates, and what is answered meanwhile.
+//! Registrants and prefixes: review, states, numbers, quotas, dates, and what is answered.
 
 use std::sync::Arc;
 

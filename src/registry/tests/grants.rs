@@ -30,8 +30,7 @@ fn world_over(node: Fixture) -> (Fixture, Actor) {
     put_record(&*node.store, &record("1"));
     let account = serde_json::json!({"role": "application", "registrant": "beta"});
     put_document(&*node.store, DocumentKind::Account, "beta", &account);
-    let actions = [Action::Read, Action::Update].into_iter().collect();
-    let token = new_token(BETA_SECRET, "beta", actions, None);
+    let token = new_token(BETA_SECRET, "beta", Role::Application.actions(), None);
     node.apply(&Request::new(Command::CreateToken(token))).unwrap();
     let beta = node.access.authenticate(BETA_SECRET, NOW_MS).unwrap().unwrap();
     (node, beta)

@@ -171,9 +171,12 @@ fn nobody_offers_what_is_not_theirs() {
 }
 
 /// What is done to the goods between offer and acceptance stands against the acceptance, whole.
+/// Something that happens, and how.
+type Happening<'a> = (&'a str, &'a dyn Fn(&Market));
+
 #[test]
 fn acceptance_looks_at_everything_again() {
-    let steps: [(&str, &dyn Fn(&Market)); 5] = [
+    let steps: [Happening<'_>; 5] = [
         ("prefix suspended", &|it| drop(it.node.step_prefix("88.118.8", Step::Suspend).unwrap())),
         ("prefix closed", &|it| drop(it.node.step_prefix("88.118.8", Step::Close).unwrap())),
         ("giver suspended", &|it| drop(it.node.step_registrant("acme", Step::Suspend).unwrap())),
