@@ -214,7 +214,8 @@ impl List {
         if output.json {
             output.json(&templates)?;
         } else {
-            templates.iter().try_for_each(|template| output.line(describe(template)))?;
+            let lines: Vec<_> = templates.iter().map(parts).collect();
+            output.columns(&lines)?;
         }
         Ok(SUCCESS)
     }
@@ -249,6 +250,11 @@ fn tell(template: &Json, output: &Output) -> Outcome {
 
 /// A template, or a version of one, on one line.
 fn describe(template: &Json) -> String {
+    parts(template).join("  ")
+}
+
+/// Its identifier, and where it stands.
+fn parts(template: &Json) -> Vec<String> {
     let identifier = printable(template["identifier"].as_str().unwrap_or_default());
     let word = |name: &str| template[name].as_str().map(printable);
     let number = |name: &str| template[name].as_u64().map(|number| format!("{name} {number}"));
@@ -256,5 +262,5 @@ fn describe(template: &Json) -> String {
     let state = word("state").filter(|state| template[state.as_str()].as_u64().is_none());
     let parts = [state, number("published"), number("draft"), number("version")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("{identifier}  {}", parts.join(", "))
+    vec![identifier, parts.join(", ")]
 }
