@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What `make run` does: a node on ./data with Debian's lists of PCI and USB devices in it, its log
-# on the terminal until Ctrl-C. Can be run again: what is there stays, what is listed is unchanged.
+# What `make run` does: a node on ./data with Debian's lists of PCI and USB devices in it, the story
+# of an enterprise (story.sh), then the node's log on the terminal until Ctrl-C. Can be run again:
+# what is there stays, what is listed is unchanged.
 # DATA, HTTP and DNS choose another folder and other addresses.
 set -euo pipefail
 program=$1
@@ -47,16 +48,20 @@ done
 
 NAMEPLATE_SERVER="http://$http" NAMEPLATE_TOKEN="$token" \
     "$program" import /usr/share/misc/pci.ids /usr/share/misc/usb.ids
+NAMEPLATE_TOKEN="$token" "${BASH_SOURCE%/*}/story.sh" "$program" "$data" "$http" "$dns"
 
 cat <<TEXT
 
-A node is running with real equipment in it. Its data are in $data, its admin token in $secret.
-Five things to try in another terminal:
+A node is running with real equipment and an enterprise in it. Its data are in $data, the token of
+its staff in $secret, that of the enterprise in $data/xian-pumps.token. Things to try in
+another terminal:
 
   curl http://$http/api/v1/identifiers/88.118.104318%2F1DB4
   curl -i http://$http/88.118.104318/1db4
   dig @${dns%:*} -p ${dns##*:} 1db4._id.104318.118.88.id.example. TXT
   $program resolve 88.118.232903/0A2B --server http://$http
+  NAMEPLATE_TOKEN=\$(cat $data/xian-pumps.token) $program find \\
+      --prefix 88.118.610100 --server http://$http
   NAMEPLATE_TOKEN=\$(cat $secret) $program register 88.118.8/SN-100 \\
       --url https://example.com/pump --attribute model=P-100 --server http://$http
 

@@ -175,7 +175,8 @@ impl List {
         if output.json {
             output.json(&accounts)?;
         } else {
-            accounts.iter().try_for_each(|account| output.line(describe(account)))?;
+            let lines: Vec<_> = accounts.iter().map(describe).collect();
+            output.columns(&lines)?;
         }
         Ok(SUCCESS)
     }
@@ -196,19 +197,19 @@ fn rows(account: &AccountDocument) -> Vec<(&'static str, String)> {
         ("registrant", account.registrant.clone().unwrap_or_else(|| "the node itself".into())),
         ("password", words(account.has_password)),
         ("disabled", words(account.disabled)),
-        ("made", account.created.clone()),
+        ("created", account.created.clone()),
     ];
     if account.version > 1 {
-        rows.push(("changed", account.modified.clone()));
+        rows.push(("modified", account.modified.clone()));
     }
     rows
 }
 
-fn describe(account: &AccountDocument) -> String {
-    let of = account.registrant.as_ref().map_or(String::new(), |of| format!(" of {of}"));
-    let state = if account.disabled { ", disabled" } else { "" };
+fn describe(account: &AccountDocument) -> Vec<String> {
+    let of = account.registrant.as_ref().map_or("the node itself", |of| of);
+    let state = if account.disabled { "disabled" } else { "" };
     let name = super::output::printable(&account.name);
-    format!("{name}: {}{of}; since {}{state}", account.role, account.created)
+    [name.as_str(), &account.role, of, &account.created, state].map(str::to_owned).to_vec()
 }
 
 fn role(text: &str) -> Result<Role, String> {

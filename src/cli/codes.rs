@@ -27,6 +27,8 @@ impl Codes {
         let found = self.remote.block_on(client.find_codes(&self.table, &text))??;
         if output.json {
             output.json(&found)?;
+        } else if found.is_empty() {
+            eprintln!("no code of {} begins with {text:?} and none is called so", self.table);
         } else {
             found.iter().try_for_each(|code| output.line(describe(code)))?;
         }

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::identifier::Identifier;
 use crate::record::RecordDocument;
 
-/// Find records by prefix, template, registrant, state, time and attribute
+/// Find records by prefix, template, registrant, status, time and attribute
 ///
 /// All filters must fit. A condition compares an indexed attribute: model:P-100 exactly,
 /// rated_power_kw:5..10 from 5 up to but not 10, rated_power_kw:5..=10 with 10,

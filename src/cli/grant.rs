@@ -41,7 +41,7 @@ struct Add {
     /// Who gives it; the token's registrant when left out
     #[arg(long, value_name = "NAME")]
     granter: Option<String>,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -99,7 +99,7 @@ struct List {
 struct Revoke {
     /// The grant's name, from the list
     id: String,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]

@@ -34,7 +34,7 @@ struct Set {
     /// Only when the group is at this version
     #[arg(long, value_name = "N")]
     if_version: Option<u64>,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -65,7 +65,7 @@ struct Show {
 struct Remove {
     /// Name of the group
     id: String,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]

@@ -49,6 +49,21 @@ impl Output {
         })
     }
 
+    /// Prints lines of which all but the last parts are aligned with those above and below.
+    pub fn columns(&self, lines: &[Vec<String>]) -> io::Result<()> {
+        let width = |column: usize| {
+            let parts = lines.iter().filter_map(|line| line.get(column));
+            parts.map(|part| part.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> =
+            (0..lines.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
+        for line in lines {
+            let parts = line.iter().zip(&widths).map(|(part, width)| format!("{part:width$}"));
+            self.line(parts.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
     /// Prints a record.
     pub fn record(&self, record: &RecordDocument) -> io::Result<()> {
         if self.json { self.json(record) } else { self.record_and(record, Vec::new()) }
@@ -81,7 +96,7 @@ impl Output {
         }
         rows.push(("registered", format!("{} by {}", record.created, record.registrant)));
         if record.version > 1 {
-            rows.push(("changed", record.modified.clone()));
+            rows.push(("modified", record.modified.clone()));
         }
         rows.extend(more);
         self.table(&rows)

@@ -43,11 +43,11 @@ enum PrefixAction {
 #[derive(Debug, clap::Args)]
 struct Apply {
     /// The prefix wished for
-    #[arg(required_unless_present = "below", conflicts_with = "below")]
+    #[arg(required_unless_present = "parent", conflicts_with = "parent")]
     prefix: Option<String>,
     /// Prefix below which the next free number is wanted
     #[arg(long, value_name = "PREFIX")]
-    below: Option<String>,
+    parent: Option<String>,
     /// For whom; your own registrant when left out, else the node itself
     #[arg(long, value_name = "NAME")]
     registrant: Option<String>,
@@ -159,7 +159,7 @@ impl Apply {
     fn run(self, output: &Output) -> Outcome {
         let mut body = self.terms.members();
         let members =
-            [("prefix", self.prefix), ("parent", self.below), ("registrant", self.registrant)];
+            [("prefix", self.prefix), ("parent", self.parent), ("registrant", self.registrant)];
         let given = members.into_iter().filter_map(|(name, text)| Some((name, text?)));
         body.extend(given.map(|(name, text)| (name.to_owned(), text.into())));
         self.change.create(Thing::Prefix, &Json::Object(body), output)

@@ -84,7 +84,7 @@ struct Update {
 /// What a registrant says of itself.
 #[derive(Debug, clap::Args)]
 struct Profile {
-    /// Legal name in Chinese
+    /// Legal name in Chinese; an application needs it
     #[arg(long, value_name = "TEXT")]
     name_zh: Option<String>,
     /// Legal name in English
@@ -110,6 +110,9 @@ impl RegistrantCommand {
         let thing = Thing::Registrant;
         match self.action {
             RegistrantAction::Apply(Apply { id, profile, change }) => {
+                if profile.name_zh.is_none() {
+                    bail!("--name-zh is missing: an applicant needs a legal name in Chinese");
+                }
                 let mut body = profile.members();
                 body.insert("id".into(), id.into());
                 change.create(thing, &Json::Object(body), output)

@@ -46,7 +46,7 @@ struct Create {
     /// Only when the template is at this version
     #[arg(long, value_name = "N")]
     if_version: Option<u64>,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ struct Create {
 struct Publish {
     /// Identifier of the template
     identifier: String,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -70,7 +70,7 @@ struct Publish {
 struct Withdraw {
     /// Identifier of the template
     identifier: String,
-    /// Why, for the ledger
+    /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -214,7 +214,8 @@ impl List {
         if output.json {
             output.json(&templates)?;
         } else {
-            templates.iter().try_for_each(|template| output.line(describe(template)))?;
+            let lines: Vec<_> = templates.iter().map(parts).collect();
+            output.columns(&lines)?;
         }
         Ok(SUCCESS)
     }
@@ -228,10 +229,12 @@ impl Shipped {
             output.json(&shipped)?;
             return Ok(SUCCESS);
         }
-        for template in shipped["templates"].as_array().into_iter().flatten() {
-            let labels = ["zh", "en"].map(|language| text_of(&template["labels"][language]));
-            output.line(format_args!("{}  {}", text_of(&template["name"]), labels.join("  ")))?;
-        }
+        let templates = shipped["templates"].as_array().into_iter().flatten();
+        let lines = templates.map(|template| {
+            let labels = ["en", "zh"].map(|language| text_of(&template["labels"][language]));
+            vec![text_of(&template["name"]), labels.join("  ")]
+        });
+        output.columns(&lines.collect::<Vec<_>>())?;
         Ok(SUCCESS)
     }
 }
@@ -247,10 +250,17 @@ fn tell(template: &Json, output: &Output) -> Outcome {
 
 /// A template, or a version of one, on one line.
 fn describe(template: &Json) -> String {
+    parts(template).join("  ")
+}
+
+/// Its identifier, and where it stands.
+fn parts(template: &Json) -> Vec<String> {
     let identifier = printable(template["identifier"].as_str().unwrap_or_default());
     let word = |name: &str| template[name].as_str().map(printable);
     let number = |name: &str| template[name].as_u64().map(|number| format!("{name} {number}"));
-    let parts = [word("state"), number("published"), number("draft"), number("version")];
+    // "published 1" says the state, too.
+    let state = word("state").filter(|state| template[state.as_str()].as_u64().is_none());
+    let parts = [state, number("published"), number("draft"), number("version")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("{identifier}  {}", parts.join(", "))
+    vec![identifier, parts.join(", ")]
 }

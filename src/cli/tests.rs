@@ -49,7 +49,7 @@ fn command_lines_of_the_readme_parse() {
             panic!("{line}: {error}");
         }
     }
-    for line in ["prefix apply", "prefix apply 88.1 --below 88", "transfer offer --to a"] {
+    for line in ["prefix apply", "prefix apply 88.1 --parent 88", "transfer offer --to a"] {
         let words = std::iter::once("nameplate").chain(line.split_ascii_whitespace());
         assert!(Arguments::try_parse_from(words).is_err(), "{line}");
     }
@@ -124,7 +124,7 @@ const LINES: &[&str] = &[
     "registrant update acme --name-en Acme --unset region --if-version 3",
     "registrant reject acme --reason incomplete",
     "registrant history acme",
-    "prefix apply --below 88.118 --registrant acme --identifiers 100000",
+    "prefix apply --parent 88.118 --registrant acme --identifiers 100000",
     "prefix apply 88.118.017101",
     "prefix approve 88.118.8 --valid-until 2031-01-01T00:00:00Z --writes-per-second 200",
     "prefix set 88.118.8 --identifiers none --hidden-when-suspended true",

@@ -10,7 +10,7 @@ use crate::client::{Condition, Thing};
 /// Which thing, and where.
 #[derive(Debug, clap::Args)]
 pub struct One {
-    /// Its name: of a registrant, a prefix, or the number of a transfer
+    /// Name of the registrant, the prefix, or number of the transfer
     #[arg(value_name = "NAME")]
     pub id: String,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Change {
 /// A step with a thing.
 #[derive(Debug, clap::Args)]
 pub struct StepArgs {
-    /// Its name: of a registrant, a prefix, or the number of a transfer
+    /// Name of the registrant, the prefix, or number of the transfer
     #[arg(value_name = "NAME")]
     pub id: String,
     #[command(flatten)]
@@ -132,25 +132,29 @@ pub fn list(
         output.json(&things)?;
         return Ok(SUCCESS);
     }
+    let mut lines = Vec::new();
     for found in &things {
         let more = match thing {
-            Thing::Registrant => text_of(&found["name_zh"]),
+            Thing::Registrant => vec![text_of(&found["name_zh"])],
             Thing::Prefix => {
                 let holder = found.get("registrant").map_or("the node".into(), text_of);
                 let warnings = words(&found["warnings"]);
-                format!("{holder}, {} identifiers  {warnings}", found["identifiers"])
+                vec![holder, format!("{} identifiers", found["identifiers"]), warnings]
             }
             Thing::Transfer => {
                 let from = found.get("from").map_or("the node".into(), text_of);
                 let count = |member: &str| found[member].as_array().map_or(0, Vec::len);
                 let (prefixes, identifiers) = (count("prefixes"), count("identifiers"));
                 let to = text_of(&found["to"]);
-                format!("{from} to {to}: {prefixes} prefixes, {identifiers} identifiers")
+                let goods = format!("{prefixes} prefixes, {identifiers} identifiers");
+                vec![format!("{from} to {to}"), goods]
             }
         };
-        let (name, state) = (name_of(thing, found), text_of(&found["state"]));
-        output.line(format!("{name}  {state}  {more}").trim_end())?;
+        let mut line = vec![name_of(thing, found), text_of(&found["state"])];
+        line.extend(more);
+        lines.push(line);
     }
+    output.columns(&lines)?;
     Ok(SUCCESS)
 }
 

@@ -13,6 +13,10 @@ use super::{CodeError, Named, TableError};
 
 /// An industry and those it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(example = json!({
+    "code": "34", "level": "division", "section": {"code": "C", "name": "制造业"},
+    "division": {"code": "34", "name": "通用设备制造业"}
+}))]
 pub struct Industry {
     /// Its code: the letter of a section; digits alone below.
     pub code: String,

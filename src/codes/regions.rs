@@ -10,6 +10,10 @@ use super::{CodeError, Named, TableError};
 
 /// A region and those it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(example = json!({
+    "code": "610100", "province": {"code": "610000", "name": "陕西省"},
+    "city": {"code": "610100", "name": "西安市"}
+}))]
 pub struct Region {
     /// Its code, six digits.
     pub code: String,

@@ -85,7 +85,11 @@ pub(super) struct NewPasswordBody {
 
 /// An account.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Account)]
+#[schema(as = Account, example = json!({
+    "name": "zhang.wei", "role": "operator", "registrant": "acme-pumps", "disabled": false,
+    "has_password": true, "version": 1, "created": "2026-01-05T08:00:00.000Z",
+    "modified": "2026-01-05T08:00:00.000Z"
+}))]
 pub(super) struct AccountDocument {
     /// Its name.
     #[schema(example = "zhang.wei")]

@@ -85,8 +85,9 @@ async fn collect(body: Body, limit: usize, patience: Duration) -> Result<Bytes, 
 
 /// Parses a JSON body; errors carry line and column.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(&problem::BAD_JSON, error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::new(&problem::BAD_JSON, format!("not the JSON it should be: {error}"))
+    })
 }
 
 /// Parses the query; unknown members are refused where the type says so.

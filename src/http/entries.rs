@@ -53,7 +53,11 @@ pub(super) struct EntriesDocument {
 
 /// A version of a thing, and how it came about.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Entry)]
+#[schema(as = Entry, example = json!({
+    "version": 2, "time": "2026-01-05T08:00:00.000Z", "actor": "admin",
+    "reason": "licence seen", "changed": ["state"], "content": {"state": "active"},
+    "ledger_index": 4711
+}))]
 struct EntryDocument {
     /// The version.
     version: u64,

@@ -49,7 +49,12 @@ pub(super) struct GrantBody {
 
 /// A grant.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Grant)]
+#[schema(as = Grant, example = json!({
+    "id": "acme-pumps.i3e23e8160039594a33894f6564e1b1348bbd7a00.view.everyone",
+    "granter": "acme-pumps", "subject": {"identifier": "88.118.8/SN-001"},
+    "grantee": "everyone", "access": "view", "attributes": ["model"], "version": 1,
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:00:00.000Z"
+}))]
 pub(super) struct GrantDocument {
     /// Its name: granter, subject, access and grantee.
     #[schema(example = "acme-pumps.i3e23e8160039594a33894f6564e1b1348bbd7a00.view.everyone")]

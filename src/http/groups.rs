@@ -35,7 +35,11 @@ pub(super) struct GroupBody {
 
 /// A group of registrants.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Group)]
+#[schema(as = Group, example = json!({
+    "id": "acme-pumps.service", "keeper": "acme-pumps", "members": ["beta-motors"],
+    "version": 1, "created": "2026-01-05T08:00:00.000Z",
+    "modified": "2026-01-05T08:00:00.000Z"
+}))]
 pub(super) struct GroupDocument {
     /// Its keeper's name, a dot and its own; its own alone for the node's.
     #[schema(example = "acme-pumps.service")]

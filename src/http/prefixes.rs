@@ -108,7 +108,13 @@ struct QuotaBody {
 
 /// A prefix.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Prefix)]
+#[schema(as = Prefix, example = json!({
+    "prefix": "88.118.8", "state": "allocated", "registrant": "acme",
+    "quota": {"identifiers": 100000, "writes_per_second": 200}, "identifiers": 4711,
+    "valid_until": "2031-01-01T00:00:00Z", "hidden_when_suspended": false,
+    "may_reinstate": false, "version": 3, "created": "2026-01-05T08:00:00.000Z",
+    "modified": "2026-01-06T08:00:00.000Z", "ledger_index": 4711
+}))]
 pub(super) struct PrefixDocument {
     /// The prefix.
     #[schema(example = "88.118.8")]

@@ -103,7 +103,13 @@ pub(super) struct RegistrantPatchBody {
 
 /// A registrant.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Registrant)]
+#[schema(as = Registrant, example = json!({
+    "id": "acme", "state": "active", "name_zh": "西安泵业有限公司",
+    "unified_code": "91110108MA00NP019P", "industry": "34", "region": "110108",
+    "contacts": [{"name": "王工", "email": "ids@acme.example"}], "version": 3,
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-06T08:00:00.000Z",
+    "ledger_index": 4711
+}))]
 pub(super) struct RegistrantDocument {
     /// Its name on this node.
     #[schema(example = "acme")]

@@ -33,7 +33,11 @@ pub(super) struct NewSessionBody {
 
 /// A session that has begun.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Session)]
+#[schema(as = Session, example = json!({
+    "id": "9f86d081884c7d65", "account": "zhang.wei", "role": "operator",
+    "secret": "nps_aX3Mo2VImUAHW5rlo5P6YDjlrdEVv2dbTx1f8l6OQxE",
+    "expires": "2026-01-05T20:00:00.000Z", "idle_seconds": 1800
+}))]
 pub(super) struct SessionDocument {
     /// Public name of the session, also in the list of tokens: 16 hex digits.
     #[schema(example = "9f86d081884c7d65")]

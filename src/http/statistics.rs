@@ -56,7 +56,12 @@ pub(super) struct StatisticsDocument {
 
 /// What happened under a prefix on one day.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = DayStatistics)]
+#[schema(as = DayStatistics, example = json!({
+    "prefix": "88.118", "day": "2026-01-05", "registrations": 120, "changes": 7,
+    "retirements": 1, "lookups": {
+    "dns": {"record": 5021, "retired": 3, "absent": 17, "withheld": 0, "not_responsible": 0},
+    "http": {"record": 802, "retired": 0, "absent": 4, "withheld": 0, "not_responsible": 1}}
+}))]
 struct DayDocument {
     /// One of the node's prefixes; left out for questions about those of other nodes.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,10 @@ use crate::resolver::Step;
 
 /// A change.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Change)]
+#[schema(as = Change, example = json!({
+    "position": "1:4711", "kind": "put", "subject": "88.118.8/SN-001", "version": 2,
+    "time": "2026-01-05T08:00:00.000Z", "actor": "packing-line", "reason": "relabelled"
+}))]
 pub(super) struct StepDocument {
     /// Where it stands in the ledger: number of the log and index in it.
     #[schema(pattern = "^[0-9]+:[0-9]+$", example = "1:4711")]

@@ -49,7 +49,12 @@ pub(super) struct NewTokenBody {
 
 /// A token.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Token)]
+#[schema(as = Token, example = json!({
+    "id": "9f86d081884c7d65", "account": "packing-line", "session": false,
+    "actions": ["read", "register", "update"], "prefixes": ["88.118.8"],
+    "created": "2026-01-05T08:00:00.000Z", "expires": "2031-01-01T00:00:00.000Z",
+    "last_used": "2026-01-06T08:00:00.000Z", "revoked": false
+}))]
 pub(super) struct TokenDocument {
     /// Public name: 16 hex digits.
     #[schema(example = "9f86d081884c7d65")]

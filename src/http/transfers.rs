@@ -47,7 +47,12 @@ pub(super) struct NewTransferBody {
 
 /// A transfer.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Transfer)]
+#[schema(as = Transfer, example = json!({
+    "id": "00000001", "state": "offered", "from": "acme", "to": "zhang-pumps",
+    "prefixes": ["88.118.8"], "identifiers": [], "version": 1,
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:00:00.000Z",
+    "ledger_index": 4711
+}))]
 pub(super) struct TransferDocument {
     /// Its number.
     #[schema(example = "00000001")]

@@ -520,7 +520,7 @@ pub enum DraftError {
 
 impl DraftError {
     fn json(error: serde_json::Error) -> Self {
-        DraftError::Json(error.to_string())
+        DraftError::Json(format!("not the JSON it should be: {error}"))
     }
 }
 

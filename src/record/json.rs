@@ -14,7 +14,13 @@ use super::{
 
 /// A record as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = Record)]
+#[schema(as = Record, example = json!({
+    "identifier": "88.118.8/SN-001", "status": "active", "version": 1, "registrant": "acme",
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:00:00.000Z",
+    "ledger_index": 4711, "values": [{"index": 1, "type": "URL", "ttl": 86400,
+    "data": "https://example.com/p/100", "timestamp": "2026-01-05T08:00:00Z"}],
+    "attributes": {"model": "P-100", "phases": 3, "mass_kg": "12.50"}
+}))]
 pub struct RecordDocument {
     /// The identifier as it was registered.
     pub identifier: String,

@@ -205,15 +205,16 @@ impl JobCommand {
 impl Import {
     fn run(&self, output: &Output) -> Outcome {
         let body = self.body()?;
+        let name = self.file.display().to_string();
+        // A table that is not there makes no job.
+        let file = std::fs::metadata(&self.file).with_context(|| format!("cannot read {name}"))?;
         let client = self.remote.client_with_reason(self.reason.as_deref())?;
         let job = self.remote.block_on(async {
             let made = client.create_job(&body).await?;
-            let name = self.file.display().to_string();
             if !output.json {
                 eprintln!("job {}", made.id);
             }
-            let bytes = std::fs::metadata(&self.file).map(|file| file.len()).unwrap_or_default();
-            let bar = watch::upload_bar(&name, bytes);
+            let bar = watch::upload_bar(&name, file.len());
             let sent = |at| bar.set_position(at);
             let sent = client.send_job_data(&made.id, &self.file, sent).await;
             bar.finish_and_clear();
@@ -347,6 +348,7 @@ async fn copy(
 
 /// Prints a job; one that failed, or with records that did, is a failure.
 fn show(job: &JobDocument, output: &Output) -> Outcome {
+    let failed = job.tally.get("failed").and_then(Json::as_u64).unwrap_or_default();
     if output.json {
         output.json(job)?;
     } else {
@@ -358,9 +360,11 @@ fn show(job: &JobDocument, output: &Output) -> Outcome {
             .filter_map(|(name, figure)| Some((name, format!("{} {}", figure?, unit(name)))))
             .collect();
         rows.extend(job.detail.as_ref().map(|detail| ("detail", text_of(&json!(detail)))));
+        if failed > 0 {
+            rows.push(("failed", format!("why is in: nameplate job rejects {}", job.id)));
+        }
         output.table(&rows)?;
     }
-    let failed = job.tally.get("failed").and_then(Json::as_u64).unwrap_or_default();
     Ok(if job.state == "failed" || failed > 0 { FAILED } else { SUCCESS })
 }
 
@@ -372,6 +376,7 @@ fn describe(job: &JobDocument) -> String {
     });
     let counts: Vec<String> = counts.collect();
     let counts = if counts.is_empty() { "no records".into() } else { counts.join(", ") };
-    let JobDocument { id, kind, state, created, account, .. } = job;
-    text_of(&json!(format!("{id}  {kind}, {state}: {counts}; by {account}, {created}")))
+    let JobDocument { id, kind, state, created, account, more, .. } = job;
+    let dry = if more.get("dry_run") == Some(&Json::Bool(true)) { "dry run of an " } else { "" };
+    text_of(&json!(format!("{id}  {dry}{kind}, {state}: {counts}; by {account}, {created}")))
 }

@@ -119,7 +119,9 @@ pub(in crate::http) struct BatchDocument {
 
 /// What came of an item.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = BatchOutcome)]
+#[schema(as = BatchOutcome, example = json!({
+    "outcome": "created", "identifier": "88.118.8/SN-001", "version": 1
+}))]
 struct OutcomeDocument {
     /// What came of it.
     outcome: ItemOutcome,

@@ -38,7 +38,9 @@ pub(in crate::http) struct ReferencesDocument {
 
 /// An identifier that refers to another.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Referrer)]
+#[schema(as = Referrer, example = json!({
+    "identifier": "88.118.8/SN-001", "status": "active", "attributes": ["batch"]
+}))]
 struct ReferrerDocument {
     /// The identifier.
     identifier: String,

@@ -66,7 +66,9 @@ pub(in crate::http) struct LineRegistration {
 
 /// What came of a line.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = ImportOutcome)]
+#[schema(as = ImportOutcome, example = json!({
+    "line": 1, "outcome": "created", "identifier": "88.118.8/SN-001", "version": 1
+}))]
 pub(in crate::http) struct LineDocument {
     /// The line's number, from 1.
     line: u64,

@@ -118,7 +118,14 @@ pub(in crate::http) enum EncodingWord {
 
 /// A job, where it stands and how far it is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Job)]
+#[schema(as = Job, example = json!({
+    "id": "9f86d081884c7d65", "kind": "import", "state": "running", "account": "acme",
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:01:00.000Z",
+    "format": "csv", "template": "88.118.8/template/product", "prefix": "88.118.8",
+    "uploaded_bytes": 1048576, "done_bytes": 524288, "rows": 8000,
+    "tally": {"created": 7990, "updated": 0, "unchanged": 0, "failed": 10, "exported": 0},
+    "rows_per_second": 20000, "seconds_left": 1, "seconds_active": 0.4
+}))]
 pub(in crate::http) struct JobDocument {
     /// Its name: 16 hex digits.
     #[schema(example = "9f86d081884c7d65")]

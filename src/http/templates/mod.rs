@@ -23,7 +23,11 @@ use crate::template::TemplateHead;
 
 /// A template.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Template)]
+#[schema(as = Template, example = json!({
+    "identifier": "88.118.8/template/product", "number": 1, "registrant": "acme",
+    "state": "published", "published": 1, "newest": 1, "version": 2,
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:00:00.000Z"
+}))]
 pub(super) struct TemplateDocument {
     /// The template's identifier.
     #[schema(example = "88.118.8/template/product")]

@@ -48,7 +48,12 @@ pub(in crate::http) struct TemplatesDocument {
 
 /// A version of a template.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = TemplateVersion)]
+#[schema(as = TemplateVersion, example = json!({
+    "identifier": "88.118.8/template/part", "version": 1, "published": true,
+    "created": "2026-01-05T08:00:00.000Z", "modified": "2026-01-05T08:00:00.000Z",
+    "definition": {"labels": {"en": "Part"}, "attributes": [{"index": 2000, "name": "model",
+    "type": "string", "labels": {"en": "Model"}, "required": true}]}
+}))]
 pub(in crate::http) struct VersionDocument {
     /// The template's identifier.
     identifier: String,

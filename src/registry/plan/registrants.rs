@@ -179,7 +179,8 @@ impl Planning<'_> {
     pub(super) fn remark(&self, step: Step) -> Result<Option<String>, RegistryError> {
         let reason = self.request.reason.trim();
         if reason.is_empty() && step.needs_reason() {
-            let message = format!("say why, for those whom you {} it against", step.as_str());
+            let message =
+                format!("say why: whoever it is about reads why you {} it", step.as_str());
             return Err(RegistryError::Faulty(vec![Fault::new("reason", "required", "", message)]));
         }
         Ok((!reason.is_empty()).then(|| reason.to_owned()))
