@@ -129,33 +129,29 @@ mod tests {
             Json::Array(items) => items.iter().for_each(|item| references(item, found)),
             _ => {}
         }
+    }
 
     /// Every JSON body and answer shows what it looks like, itself, in a member that is a list of
     /// such, or member by member.
     #[test]
     fn bodies_and_answers_have_examples() {
-        let document: Json = serde_json::from_str(&crate::http::description()).expect("JSON");
-        let operations = document["paths"].as_object().expect("paths").iter();
-        let operations = operations.flat_map(|(path, methods)| {
-            let methods = methods.as_object().expect("methods").iter();
+        let document = document();
         let mut seen = 0;
-        for (name, operation) in operations {
+        for (place, operation) in operations(&document) {
             let answers = operation["responses"].as_object().into_iter().flatten();
             let bodies = answers.map(|(_, answer)| answer).chain([&operation["requestBody"]]);
             for content in bodies.filter_map(|body| body["content"].get("application/json")) {
                 let shown = content.get("example").or(content.get("examples")).is_some();
-                assert!(shown || has_example(&document, &content["schema"]), "{name}: {content}");
+                assert!(shown || shows(&document, &content["schema"]), "{place}: {content}");
                 seen += 1;
             }
         }
         assert!(seen > 80, "{seen}");
     }
 
-    fn has_example(document: &Json, schema: &Json) -> bool {
-        if let Some(name) = schema["$ref"].as_str() {
-            let name = name.trim_start_matches("#/components/schemas/");
-            return has_example(document, &document["components"]["schemas"][name]);
-        }
+    /// Whether somebody who reads the schema sees what its content looks like.
+    fn shows(document: &Json, schema: &Json) -> bool {
+        let schema = followed(document, schema);
         // What follows a standard of its own needs none here.
         let free = schema.as_object().is_none_or(|members| !members.contains_key("type"))
             && schema.get("oneOf").is_none();
@@ -163,10 +159,9 @@ mod tests {
         let mut choices = schema["oneOf"].as_array().into_iter().flatten();
         free || schema.get("example").is_some()
             || schema.get("examples").is_some()
-            || schema.get("items").is_some_and(|items| has_example(document, items))
-            || choices.any(|choice| choice["type"] != "null" && has_example(document, choice))
-            || members
-                .any(|(_, member)| member["type"] != "boolean" && has_example(document, member))
+            || schema.get("items").is_some_and(|items| shows(document, items))
+            || choices.any(|choice| choice["type"] != "null" && shows(document, choice))
+            || members.any(|(_, member)| member["type"] != "boolean" && shows(document, member))
     }
 
     #[test]
