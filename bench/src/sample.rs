@@ -114,6 +114,6 @@ mod tests {
         file_sample(&mut all, "b", "x", Sample::default());
         assert_eq!((all.len(), all[0].median().cpu_us), (2, 5.0));
         let row = &tabulate("T", &all).rows[0];
-        assert_eq!((row[2].as_str(), row[7].as_str()), ("5.00", "3"));
+        assert_eq!((row[2].as_str(), row[8].as_str()), ("5.00", "3"));
     }
 }

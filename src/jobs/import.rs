@@ -1,9 +1,10 @@
 //! An import: the records of a table, written in bundles.
 //!
-//! While one bundle is written, the next records are read and planned. Records are dealt with
-//! strictly in their order: `saved` is always what came of all records before its place, and of no
-//! other. A plan that something written meanwhile may have overtaken is made again; a bundle ends
-//! before a record that depends on one in it.
+//! While one bundle is written, the next records are read and planned and become the next bundle.
+//! Records are dealt with strictly in their order: `saved` is always what came of all records
+//! before its place, and of no other. A plan that something written meanwhile may have overtaken is
+//! made again; a bundle ends before a record that depends on one in it or in the one that is being
+//! written.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -178,8 +179,10 @@ impl<'a> Import<'a> {
                 self.note()?;
                 return Ok(Ended::Done);
             }
-            self.settle()?;
-            let wait = self.fold()?;
+            let (fold, wait) = self.fold()?;
+            if let Some(fold) = self.settle_before(fold)? {
+                self.submit(fold)?;
+            }
             if let Some(wait) = wait.filter(|_| self.flight.is_none()) {
                 std::thread::sleep(wait.min(LONGEST_WAIT));
             }
@@ -220,7 +223,13 @@ impl<'a> Import<'a> {
 
     /// Waits for the bundle that is being written. What was not written is planned again.
     fn settle(&mut self) -> Result<(), Stop> {
-        let Some(flight) = self.flight.take() else { return Ok(()) };
+        self.settle_before(Fold::new(&self.saved)).map(drop)
+    }
+
+    /// Waits for the bundle that is being written; gives back what was folded behind it, unless
+    /// the bundle was not written and both are planned again.
+    fn settle_before(&mut self, fold: Fold) -> Result<Option<Fold>, Stop> {
+        let Some(mut flight) = self.flight.take() else { return Ok(Some(fold)) };
         let verdicts = flight.verdict.recv().unwrap_or_default();
         match verdicts.into_iter().next() {
             Some(committed @ Verdict::Committed(_)) => {
@@ -230,16 +239,17 @@ impl<'a> Import<'a> {
                 self.saved = flight.progress;
                 self.noted = Instant::now();
                 self.publish();
-                Ok(())
+                return Ok(Some(fold));
             }
-            Some(Verdict::Conflict) => self.repeat(flight.rows, flight.changes),
+            Some(Verdict::Conflict) => {}
             Some(Verdict::Failed(error @ RegistryError::QuotaReached { .. })) => {
                 self.remember(&error, flight.changes == 1);
-                self.repeat(flight.rows, flight.changes)
             }
-            Some(Verdict::Failed(error)) => Err(Stop::Halt(error.to_string())),
-            None => Err(Stop::Halt("the writer has ended".into())),
+            Some(Verdict::Failed(error)) => return Err(Stop::Halt(error.to_string())),
+            None => return Err(Stop::Halt("the writer has ended".into())),
         }
+        flight.rows.extend(fold.rows);
+        self.repeat(flight.rows, flight.changes).map(|()| None)
     }
 
     /// Remembers that a prefix is full, so that each further record does not ask again.
@@ -261,12 +271,11 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Folds pending records into a bundle and submits it; how long to wait where it is too early.
-    fn fold(&mut self) -> Result<Option<Duration>, Stop> {
-        let (rows, progress) = (Vec::new(), self.saved.clone());
-        let (bundle, rejects, minted) = (Bundle::default(), Vec::new(), Vec::new());
-        let mut fold = Fold { bundle, rows, progress, rejects, minted };
-        let mut wait = None;
+    /// Folds pending records into the next bundle, while the one before it is written; how long to
+    /// wait where it is too early.
+    fn fold(&mut self) -> Result<(Fold, Option<Duration>), Stop> {
+        let before = self.flight.as_ref().map_or(&self.saved, |flight| &flight.progress);
+        let (mut fold, mut wait) = (Fold::new(before), None);
         while fold.bundle.len() < self.limit && fold.bundle.bytes() < BUNDLE_BYTES {
             let Some(mut row) = self.pending.pop_front() else { break };
             match self.judge(&mut row, &fold.bundle) {
@@ -300,11 +309,11 @@ impl<'a> Import<'a> {
             fold.progress.place = Some(row.after);
             fold.rows.push(row);
         }
-        self.submit(fold)?;
-        Ok(wait)
+        Ok((fold, wait))
     }
 
-    /// What a record comes to, given all that is written and what the bundle will write.
+    /// What a record comes to, given all that is written, what is being written and what the
+    /// bundle will write.
     fn judge(&self, row: &mut Row, bundle: &Bundle) -> Judgement {
         if self.is_overtaken(row) {
             row.step = row.take_step().again();
@@ -321,10 +330,16 @@ impl<'a> Import<'a> {
                 return Judgement::Wait(Duration::ZERO);
             }
         };
-        let touched = request.key().is_some_and(|key| bundle.writes().touch_record(key));
+        let flight = self.flight.as_ref().map(|flight| &flight.writes);
+        let touched = request.key().is_some_and(|key| {
+            bundle.writes().touch_record(key) || flight.is_some_and(|it| it.touch_record(key))
+        });
         row.step = Step::Asked(request);
         match plan {
             Ok(Plan::Done(_)) if touched => Judgement::Cut,
+            Ok(Plan::Change(change)) if flight.is_some_and(|it| it.touch(&change)) => {
+                Judgement::Cut
+            }
             Ok(Plan::Done(_)) => Judgement::Unchanged,
             Ok(Plan::Change(change)) => match &self.exhausted {
                 Some(full)
@@ -340,7 +355,9 @@ impl<'a> Import<'a> {
             Err(RegistryError::Busy) => Judgement::Wait(LONGEST_WAIT),
             Err(RegistryError::Ended) => Judgement::Stop(Stop::Pause(ended(self.job))),
             Err(error) if is_of_node(&error) => Judgement::Stop(Stop::Halt(error.to_string())),
-            Err(error) if depends_on_others(&error) && !bundle.is_empty() => Judgement::Cut,
+            Err(error) if depends_on_others(&error) && (flight.is_some() || !bundle.is_empty()) => {
+                Judgement::Cut
+            }
             Err(error) => Judgement::Refused(faults(&error)),
         }
     }
@@ -443,6 +460,13 @@ impl<'a> Import<'a> {
 }
 
 impl Fold {
+    /// Nothing yet, behind what came of the records so far.
+    fn new(before: &Progress) -> Self {
+        let (rows, progress) = (Vec::new(), before.clone());
+        let (bundle, rejects, minted) = (Bundle::default(), Vec::new(), Vec::new());
+        Self { bundle, rows, progress, rejects, minted }
+    }
+
     /// Adds a record to those whose identifiers were minted.
     fn note_minted(&mut self, format: TableFormat, line: u64, identifier: &str) {
         let begun = self.minted.len();
