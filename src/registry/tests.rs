@@ -5,6 +5,7 @@ mod batches;
 mod between;
 mod grants;
 mod minting;
+mod model;
 mod statistics;
 mod templates;
 mod transfers;
