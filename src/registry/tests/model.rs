@@ -72,7 +72,7 @@ impl Play {
             let name = format!("{who:?}-admin");
             actors.push((who, node.actor(&name, role, who.registrant())));
         }
-        Self { node, actors, plain, dice: Dice(seed), asked: Vec::new() }
+        Self { node, actors, plain, dice: Dice { seed, offers: 0 }, asked: Vec::new() }
     }
 
     fn run(mut self, told: &mut BTreeMap<String, u64>) {
@@ -80,6 +80,7 @@ impl Play {
             self.ask(Who::Admin, &ask, told);
         }
         for _ in 0..REQUESTS {
+            self.dice.offers = self.plain.transfers.len();
             let (who, ask) = self.dice.turn();
             self.ask(who, &ask, told);
         }
@@ -135,6 +136,7 @@ impl Play {
             }
             versions.push(version_of(&record));
             assert_eq!(versions, kept.versions, "{text}\n{}", self.story());
+            assert_eq!(record.held_apart, kept.apart.is_some(), "{text}\n{}", self.story());
             let holder = resolver.holder_of(&record);
             let holder = holder.as_ref().map(RegistrantId::as_str);
             assert_eq!(holder, self.plain.holder(text), "{text}\n{}", self.story());

@@ -337,13 +337,17 @@ pub(super) fn first() -> Vec<Ask> {
 }
 
 /// What draws requests.
-pub(super) struct Dice(pub u64);
+pub(super) struct Dice {
+    pub seed: u64,
+    /// How many transfers were offered.
+    pub offers: usize,
+}
 
 impl Dice {
     /// SplitMix64.
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end
     }
@@ -483,7 +487,10 @@ impl Dice {
             36 | 37 => {
                 use TransferStep::{Accept, Cancel, Decline};
                 let step = self.pick(&[Accept, Accept, Accept, Decline, Cancel]);
-                Ask::Decide { offer: usize::try_from(self.below(3)).unwrap(), step }
+                // The last one mostly, sometimes one that is decided or not there.
+                let other = usize::try_from(self.below(3)).unwrap();
+                let last = self.offers.saturating_sub(1);
+                Ask::Decide { offer: if self.one_in(6) { other } else { last }, step }
             }
             _ => self.give(),
         }
@@ -504,12 +511,14 @@ impl Dice {
     }
 
     fn offer(&mut self) -> Ask {
-        let to = self.pick(&["acme", "zhang", "zhang"]);
+        let to = self.pick(&["acme", "zhang"]);
         let own = if to == "acme" { "88.118.9" } else { "88.118.8" };
         let prefixes = if self.one_in(5) { vec![own.to_owned()] } else { Vec::new() };
         let mut identifiers: Vec<_> = (0..self.below(2)).map(|_| self.identifier()).collect();
         if prefixes.is_empty() || self.one_in(3) {
-            identifiers.push(format!("{own}/A"));
+            // Sometimes back to where it came from.
+            let from = if self.one_in(3) { "88.118.8" } else { own };
+            identifiers.push(format!("{from}/A"));
         }
         Ask::Offer { to, prefixes, identifiers }
     }
