@@ -101,6 +101,8 @@ pub(super) enum Ask {
     },
     /// All or none.
     Batch(Vec<Ask>),
+    /// One by one, of records that are not alike and follow no template.
+    All(Vec<Ask>),
     Draft {
         id: String,
         shape: usize,
@@ -318,14 +320,34 @@ pub(super) fn definition(shape: usize) -> Json {
     definition
 }
 
+/// What every sequence begins with: a template, and records that meet the rest.
+pub(super) fn first() -> Vec<Ask> {
+    let id = || "88.118/T".to_owned();
+    let put = |at: &str, template, serial| {
+        let filled = Filled { template, serial: Some(serial), size: Some(2), see: None };
+        Ask::Put { id: at.into(), filled, condition: Condition::Absent }
+    };
+    vec![
+        Ask::Draft { id: id(), shape: 0 },
+        Ask::Publish { id: id() },
+        put("88.118.8/A", Some(id()), "s0"),
+        put("88.118.8/B", Some(id()), "s1"),
+        put("88.118.9/A", Some(id()), "s0"),
+    ]
+}
+
 /// What draws requests.
-pub(super) struct Dice(pub u64);
+pub(super) struct Dice {
+    pub seed: u64,
+    /// How many transfers were offered.
+    pub offers: usize,
+}
 
 impl Dice {
     /// SplitMix64.
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end
     }
@@ -338,9 +360,21 @@ impl Dice {
         from[usize::try_from(self.below(from.len() as u64)).unwrap()]
     }
 
-    pub fn who(&mut self) -> Who {
-        let many = [Who::Admin, Who::Admin, Who::Admin, Who::Acme, Who::Acme, Who::Zhang];
-        if self.one_in(12) { self.pick(&Who::ALL) } else { self.pick(&many) }
+    /// A request, and mostly somebody who may ask it.
+    pub fn turn(&mut self) -> (Who, Ask) {
+        use Who::{Acme, Admin, Reviewer, Zhang};
+        let ask = self.ask();
+        let fitting: &[Who] = match &ask {
+            _ if self.one_in(8) => &Who::ALL,
+            Ask::Step { .. } | Ask::Registrant { .. } | Ask::Amend { .. } => &[Admin, Reviewer],
+            Ask::Offer { to: "acme", .. } => &[Zhang, Zhang, Admin],
+            Ask::Offer { .. } => &[Acme, Acme, Admin],
+            Ask::Decide { .. } => &[Acme, Zhang],
+            Ask::Give { granter: Some("acme"), .. } | Ask::Revoke { .. } => &[Acme],
+            Ask::Patch { .. } => &[Admin, Acme, Zhang, Zhang],
+            _ => &[Admin, Admin, Admin, Acme],
+        };
+        (self.pick(fitting), ask)
     }
 
     fn prefix(&mut self) -> String {
@@ -353,7 +387,7 @@ impl Dice {
         if self.one_in(30) {
             return self.template();
         }
-        let suffix = self.pick(&["A", "B", "C", "P001", "P002"]);
+        let suffix = self.pick(&["A", "A", "B", "P001"]);
         format!("{}/{suffix}", self.prefix())
     }
 
@@ -362,7 +396,7 @@ impl Dice {
     }
 
     fn condition(&mut self) -> Condition {
-        match self.below(12) {
+        match self.below(20) {
             0 => Condition::Absent,
             1 => Condition::Present,
             2 => Condition::Version(1 + self.below(3)),
@@ -421,9 +455,10 @@ impl Dice {
 
     /// Any request.
     pub fn ask(&mut self) -> Ask {
-        match self.below(40) {
+        match self.below(42) {
             0..=19 => self.record(),
-            20..=23 => Ask::Batch((0..=self.below(4)).map(|_| self.record()).collect()),
+            20 => self.all(),
+            21..=23 => Ask::Batch((0..=self.below(3)).map(|_| self.record()).collect()),
             24 => Ask::Draft { id: self.template(), shape: self.pick(&[0, 0, 0, 1, 1, 2]) },
             25 | 26 => Ask::Publish { id: self.template() },
             27 if self.one_in(2) => Ask::Withdraw { id: self.template() },
@@ -432,7 +467,7 @@ impl Dice {
                 Ask::Wish { prefix, registrant }
             }
             29 => Ask::NextBelow { parent: self.prefix(), registrant: self.registrant() },
-            30..=32 => {
+            30 | 31 => {
                 let early = [Step::Review, Step::Approve];
                 let step = if self.one_in(2) { self.pick(&early) } else { self.pick(&Step::ALL) };
                 // What is closed stays closed, so the prefixes in use are spared mostly.
@@ -440,42 +475,69 @@ impl Dice {
                 let from = if spared { &PREFIXES[3..] } else { &PREFIXES[..] };
                 Ask::Step { prefix: self.pick(from).to_owned(), step }
             }
-            33 => {
-                let quota = (!self.one_in(3)).then(|| 1 + self.below(8));
+            32 if self.one_in(2) => {
+                let quota = (!self.one_in(3)).then(|| 1 + self.below(6));
                 Ask::Amend { prefix: self.prefix(), quota }
             }
-            34 => {
+            33 => {
                 let id = self.pick(&["acme", "zhang"]);
                 Ask::Registrant { id, active: !self.one_in(3) }
             }
-            35 => self.offer(),
-            36 => {
+            34 | 35 => self.offer(),
+            36 | 37 => {
                 use TransferStep::{Accept, Cancel, Decline};
                 let step = self.pick(&[Accept, Accept, Accept, Decline, Cancel]);
-                Ask::Decide { offer: usize::try_from(self.below(4)).unwrap(), step }
+                // The last one mostly, sometimes one that is decided or not there.
+                let other = usize::try_from(self.below(3)).unwrap();
+                let last = self.offers.saturating_sub(1);
+                Ask::Decide { offer: if self.one_in(6) { other } else { last }, step }
             }
             _ => self.give(),
         }
     }
 
+    fn all(&mut self) -> Ask {
+        let mut asks = BTreeMap::new();
+        for _ in 0..self.below(6) {
+            let (id, condition) = (self.identifier(), self.condition());
+            let key = id.clone();
+            let ask = match self.one_in(4) {
+                true => Ask::Retire { id, condition },
+                false => Ask::Put { id, filled: self.filled(false), condition },
+            };
+            asks.insert(key, ask);
+        }
+        Ask::All(asks.into_values().collect())
+    }
+
     fn offer(&mut self) -> Ask {
         let to = self.pick(&["acme", "zhang"]);
-        let prefixes = (0..self.below(3) / 2).map(|_| self.prefix()).collect();
-        let identifiers = (0..self.below(3)).map(|_| self.identifier()).collect();
+        let own = if to == "acme" { "88.118.9" } else { "88.118.8" };
+        let prefixes = if self.one_in(5) { vec![own.to_owned()] } else { Vec::new() };
+        let mut identifiers: Vec<_> = (0..self.below(2)).map(|_| self.identifier()).collect();
+        if prefixes.is_empty() || self.one_in(3) {
+            // Sometimes back to where it came from.
+            let from = if self.one_in(3) { "88.118.8" } else { own };
+            identifiers.push(format!("{from}/A"));
+        }
         Ask::Offer { to, prefixes, identifiers }
     }
 
     fn give(&mut self) -> Ask {
         let on_template = self.one_in(2);
         let subject = if on_template { self.template() } else { self.identifier() };
-        let (granter, grantee) = (self.registrant(), self.registrant());
-        let access = self.pick(&[Access::View, Access::View, Access::Edit, Access::Nothing]);
+        let granter = self.pick(&[Some("acme"), Some("acme"), Some("zhang"), None]);
+        let grantee = self.pick(&[Some("zhang"), Some("zhang"), Some("acme"), None]);
+        let access = self.pick(&[Access::View, Access::Edit, Access::Edit, Access::Nothing]);
         if self.one_in(5) {
             return Ask::Revoke { granter, on_template, subject, access, grantee };
         }
-        let whole = access == Access::Nothing || self.one_in(2);
-        let attributes =
-            if whole { Vec::new() } else { vec![self.pick(&["serial", "size", "see"])] };
+        if access == Access::Nothing && !self.one_in(4) {
+            let (on_template, grantee, attributes) = (false, None, Vec::new());
+            return Ask::Give { granter, on_template, subject, access, grantee, attributes };
+        }
+        let whole = self.one_in(3);
+        let attributes = if whole { Vec::new() } else { vec![self.pick(&["serial", "size"])] };
         Ask::Give { granter, on_template, subject, access, grantee, attributes }
     }
 }

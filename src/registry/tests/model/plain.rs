@@ -26,7 +26,7 @@ pub(super) struct Plain {
     /// Versions, and whether they may act.
     pub registrants: BTreeMap<&'static str, (u64, bool)>,
     grants: BTreeMap<Grant, Given>,
-    transfers: Vec<Offer>,
+    pub transfers: Vec<Offer>,
     /// The last number minted by a template below a prefix.
     minted: BTreeMap<(String, String), u64>,
     /// The last number given out below a prefix.
@@ -75,7 +75,7 @@ struct Given {
     version: u64,
 }
 
-struct Offer {
+pub(super) struct Offer {
     state: &'static str,
     from: Option<&'static str>,
     to: &'static str,
