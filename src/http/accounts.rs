@@ -36,7 +36,7 @@ pub(super) struct NewAccountBody {
     /// Whom it acts for. Registrant administrators need one, platform administrators, reviewers
     /// and auditors have none; operators and applications without one work for the node itself.
     #[serde(default)]
-    #[schema(example = "acme-pumps", pattern = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+    #[schema(example = "acme-pumps", pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$")]
     registrant: Option<String>,
     /// Its password, 12 to 128 characters; left out for accounts that log in nowhere. Applications
     /// have none.
@@ -75,7 +75,6 @@ pub(super) struct NewPasswordBody {
     password: String,
     /// The password before; needed for one's own account when it has one.
     #[serde(default)]
-    #[schema(max_length = 128)]
     current: Option<String>,
     /// Why, for the history.
     #[serde(default)]

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::problem::{self, Problem};
+use super::steps::position_in;
 use super::{App, answers, body};
 use crate::access::{Actor, Right};
 use crate::ledger::Position;
@@ -33,7 +34,7 @@ pub(super) struct ReasonBody {
 #[into_params(parameter_in = Query)]
 pub(super) struct EntriesQuery {
     /// `next` of the page before.
-    #[param(example = "1-42", pattern = "^[0-9]{1,9}-[0-9]{1,18}$")]
+    #[param(example = "1-42", pattern = "^[0-9]+-[0-9]+$")]
     pub after: Option<String>,
     /// Most versions on the page.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -80,12 +81,9 @@ impl EntriesQuery {
     /// How many versions, and the entry to begin with.
     pub fn check(&self) -> Result<(usize, Option<Position>), Problem> {
         let limit = super::identifiers::page_limit(self.limit, DEFAULT_ENTRIES, MAX_ENTRIES)?;
-        let position = |text: &str| {
-            let (log, index) = text.split_once('-')?;
-            Some(Position { log: log.parse().ok()?, index: index.parse().ok()? })
-        };
         let bad = || Problem::new(&problem::BAD_REQUEST, "after must be next of the page before");
-        let after = self.after.as_deref().map(|text| position(text).ok_or_else(bad)).transpose()?;
+        let after = self.after.as_deref().map(|text| position_in(text, '-').ok_or_else(bad));
+        let after = after.transpose()?;
         Ok((limit, after))
     }
 }
@@ -262,7 +260,7 @@ mod tests {
             query.check().map(|(_, position)| position.unwrap())
         };
         assert_eq!(check("1-42").unwrap(), Position { log: 1, index: 42 });
-        for bad in ["", "1", "1-", "-1", "1-2-3", "x-1", "99999999999-1"] {
+        for bad in ["", "1", "1-", "-1", "1-2-3", "x-1", "+1-1", "99999999999-1"] {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

@@ -84,7 +84,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The API as OpenAPI, in the text that `/api/v1/openapi.json` gives.
 pub fn description() -> String {
-    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    let text = openapi().to_pretty_json().unwrap_or_default();
+    // The registry of formats has `uint64` where utoipa writes `u-int64`.
+    let mut text = text.replace(r#""format": "u-int"#, r#""format": "uint"#);
     text.push('\n');
     text
 }

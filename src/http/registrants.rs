@@ -31,8 +31,8 @@ use crate::store::StoredDocument;
     "contacts": [{"name": "王工", "phone": "+86 10 5555 0100", "email": "ids@acme.example"}],
 }))]
 pub(super) struct NewRegistrantBody {
-    /// The name it is to have on this node, in paths and grants.
-    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", example = "acme")]
+    /// The name it is to have on this node, in paths and grants; upper case is folded.
+    #[schema(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$", example = "acme")]
     id: String,
     /// Legal name in Chinese.
     #[schema(min_length = 1, max_length = 200, example = "西安泵业有限公司")]

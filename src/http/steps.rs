@@ -130,15 +130,19 @@ pub(super) fn position_text(position: Position) -> String {
 
 /// Reads what [`position_text`] wrote.
 pub(super) fn read_position(text: &str) -> Result<Position, Problem> {
-    let parts = text.split_once(':');
-    let position = parts.and_then(|(log, index)| {
-        Some(Position { log: log.parse().ok()?, index: index.parse().ok()? })
-    });
-    position.ok_or_else(|| {
+    position_in(text, ':').ok_or_else(|| {
         let text: String = text.chars().take(40).collect();
         let detail = format!("{text:?} is no position: write log:index, such as 1:4711");
         Problem::new(&problem::BAD_REQUEST, detail)
     })
+}
+
+/// Log and index with `separator` between them, in digits alone.
+pub(super) fn position_in(text: &str, separator: char) -> Option<Position> {
+    let (log, index) = text.split_once(separator)?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(log) && digits(index))
+        .then(|| Some(Position { log: log.parse().ok()?, index: index.parse().ok()? }))?
 }
 
 #[cfg(test)]
@@ -149,7 +153,9 @@ mod tests {
     fn positions_are_read_and_written() {
         let position = Position { log: 2, index: u64::MAX };
         assert_eq!(read_position(&position_text(position)).unwrap(), position);
-        for broken in ["", "1", ":", "1:", ":1", "1:x", "4294967296:0", "1:2:3", "1 :2"] {
+        for broken in
+            ["", "1", ":", "1:", ":1", "1:x", "4294967296:0", "1:2:3", "1 :2", "+1:2", "1:+2"]
+        {
             assert!(read_position(broken).is_err(), "{broken:?}");
         }
     }

@@ -202,12 +202,12 @@ pub struct CodeClaim {
     pub registrant: Option<RegistrantId>,
 }
 
-/// Trims a text that must be there and finds what is wrong with it.
+/// Trims a text that must be there and finds what is wrong with it; `most` counts what was sent.
 fn check_text(faults: &mut Vec<Fault>, path: &str, text: &mut String, most: usize) {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         faults.push(Fault::new(path, "required", "", "is needed"));
-    } else if trimmed.chars().count() > most {
+    } else if text.chars().count() > most {
         let message = format!("has more than {most} characters");
         faults.push(Fault::new(path, "maximum", trimmed, message));
     } else if trimmed.chars().any(char::is_control) {

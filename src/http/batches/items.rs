@@ -32,7 +32,7 @@ use crate::template::{Fault, MAX_FAULTS};
 }))]
 pub(in crate::http) struct BatchBody {
     /// Whether all items are done or none; each for itself when left out.
-    #[schema(default = false)]
+    #[schema(default = false, required = false)]
     atomic: bool,
     /// 1 to 10,000 items.
     #[schema(min_items = 1, max_items = 10000, value_type = Vec<ItemBody>)]

@@ -23,7 +23,7 @@ use crate::store::{StoreError, StoredRecord};
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct HistoryQuery {
     /// Only versions older than this one: `next` of the page before.
-    #[param(example = 12, format = "uint64")]
+    #[param(example = 12)]
     before: Option<u64>,
     /// Most versions on the page, 1 to 100. A page of large records may end earlier.
     #[param(minimum = 1, maximum = 100, default = 20)]
