@@ -1,4 +1,11 @@
 //! kill -9 at random moments under writers: whatever was acknowledged is there afterwards.
+//!
+//! Every writer changes things of its own and enters a fact into the trace after the answer only.
+
+mod jobs;
+mod mints;
+mod prefixes;
+mod transfers;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -9,7 +16,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{ADMIN_TOKEN, Chance, Connection, Launch, Node, decoded, output, segment};
+use self::jobs::JobTrace;
+use self::prefixes::PrefixTrace;
+use self::transfers::TransferTrace;
+use crate::harness::{
+    ADMIN_TOKEN, Chance, Connection, Launch, Node, Reply, decoded, output, segment,
+};
 
 #[test]
 fn acknowledged_changes_survive_kill_9() {
@@ -31,7 +43,8 @@ fn torture(chance: &mut Chance, rounds: Range<u64>) -> u64 {
     for round in rounds.clone() {
         let node = launch.start();
         if round == rounds.start {
-            publish_template(&node);
+            mints::publish_templates(&node);
+            trace.transfers.keep(transfers::enter_taker(&node));
         }
         trace.verify(&node, round);
         let dying = AtomicBool::new(false);
@@ -43,16 +56,25 @@ fn torture(chance: &mut Chance, rounds: Range<u64>) -> u64 {
             }
             scope.spawn(move || retire(trace, dying, address));
             scope.spawn(move || import(trace, dying, address));
-            scope.spawn(move || mint(trace, dying, address));
-            scope.spawn(move || mint(trace, dying, address));
-            scope.spawn(move || batch(trace, dying, address));
+            scope.spawn(move || mints::mint(trace, dying, address));
+            scope.spawn(move || mints::mint(trace, dying, address));
+            scope.spawn(move || mints::batch(trace, dying, address));
+            let writing = Writing { trace, dying, address };
+            scope.spawn(move || jobs::import_tables(writing));
+            for _ in 0..2 {
+                let seed = Chance(chance.next());
+                scope.spawn(move || prefixes::allocate(writing, seed));
+            }
+            scope.spawn(move || transfers::hand_over(writing));
             std::thread::sleep(Duration::from_millis(20 + chance.below(400)));
             dying.store(true, Ordering::Release);
             node.kill()
         });
         check(&launch);
     }
-    trace.verify(&launch.start(), rounds.end);
+    let node = launch.start();
+    trace.verify(&node, rounds.end);
+    trace.jobs.finish(&node);
     trace.acknowledged.load(Ordering::Relaxed)
 }
 
@@ -68,8 +90,63 @@ struct Trace {
     minted: Mutex<HashSet<String>>,
     /// Batches that were sent, whether they were acknowledged or not.
     batches: Mutex<Vec<Vec<String>>>,
+    jobs: JobTrace,
+    prefixes: PrefixTrace,
+    transfers: TransferTrace,
     acknowledged: AtomicU64,
     keys: AtomicU64,
+}
+
+/// A writer of one round.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    trace: &'a Trace,
+    dying: &'a AtomicBool,
+    address: SocketAddr,
+}
+
+impl Writing<'_> {
+    /// A connection; none when the node is gone.
+    fn connect(&self) -> Option<Connection> {
+        let connection = Connection::open(self.address).ok();
+        assert!(connection.is_some() || self.is_dying(), "no connection to a living node");
+        connection
+    }
+
+    /// A number that no other writer has.
+    fn number(&self) -> u64 {
+        self.trace.keys.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The answer to a request, which must be a success; none when the node is gone.
+    fn ask(&self, by: &mut Connection, line: &str, body: &str) -> Option<Json> {
+        self.ask_as(ADMIN_TOKEN, by, line, body)
+    }
+
+    /// As `ask`, by the holder of another token.
+    fn ask_as(&self, secret: &str, by: &mut Connection, line: &str, body: &str) -> Option<Json> {
+        let Ok(reply) = exchange(secret, by, line, body) else {
+            assert!(self.is_dying(), "no answer from a living node to {line}");
+            return None;
+        };
+        assert!(matches!(reply.status, 200 | 201), "{line}: {}", reply.text());
+        self.trace.acknowledged.fetch_add(1, Ordering::Relaxed);
+        Some(reply.json())
+    }
+
+    fn is_dying(&self) -> bool {
+        self.dying.load(Ordering::Acquire)
+    }
+}
+
+/// Sends a request with a token; `line` is method and path.
+fn exchange(secret: &str, by: &mut Connection, line: &str, body: &str) -> std::io::Result<Reply> {
+    let bearer = format!("Bearer {secret}");
+    let (method, path) = line.split_once(' ').expect("method and path");
+    let is_table = path.ends_with("/data");
+    let kind = if is_table { "application/x-ndjson" } else { "application/json" };
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+    by.exchange(method, path, &headers, body.as_bytes())
 }
 
 /// What is known of an identifier.
@@ -191,66 +268,6 @@ fn import(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
     }
 }
 
-/// What minted identifiers and batches follow.
-fn publish_template(node: &Node) {
-    let serial = json!({"index": 2000, "name": "serial", "type": "string", "required": true,
-        "unique": true, "indexed": true, "max_length": 32, "labels": {"en": "Serial"}});
-    let template = json!({"labels": {"en": "Part"}, "attributes": [serial],
-        "suffix": {"parts": [{"text": "M"}, {"counter": {"digits": 9}}]}});
-    let path = "/api/v1/templates/88.118.97%2Fpart";
-    node.admin("PUT", path, &template.to_string()).expect(201);
-    node.admin("POST", &format!("{path}/publish"), "").expect(200);
-}
-
-/// Mints one identifier after the other until the node is gone; none comes twice.
-fn mint(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
-    let Ok(mut connection) = Connection::open(address) else { return };
-    let bearer = bearer();
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    loop {
-        let serial = format!("m{}", trace.keys.fetch_add(1, Ordering::Relaxed));
-        let body = json!({"prefix": "88.118.97", "template": "88.118.97/part",
-            "attributes": {"serial": serial}});
-        let sent = body.to_string();
-        let reply = connection.exchange("POST", IDENTIFIERS, &headers, sent.as_bytes());
-        let Ok(reply) = reply else {
-            assert!(dying.load(Ordering::Acquire), "no answer from a living node");
-            return;
-        };
-        assert_eq!(reply.status, 201, "{}", reply.text());
-        let name = reply.json()["identifier"].as_str().expect("an identifier").to_owned();
-        trace.imported.lock().expect("no panic").insert(name.clone());
-        assert!(trace.minted.lock().expect("no panic").insert(name.clone()), "{name} came twice");
-        trace.acknowledged.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Sends one batch after the other, each all or nothing, until the node is gone.
-fn batch(trace: &Trace, dying: &AtomicBool, address: SocketAddr) {
-    let Ok(mut connection) = Connection::open(address) else { return };
-    let bearer = bearer();
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    loop {
-        let first = trace.keys.fetch_add(BATCH_ITEMS, Ordering::Relaxed);
-        let names: Vec<_> = (0..BATCH_ITEMS).map(|n| format!("88.118.96/B{}", first + n)).collect();
-        let put = |name: &String| {
-            json!({"put": {"identifier": name, "template": "88.118.97/part",
-                "attributes": {"serial": name}}})
-        };
-        let items: Vec<Json> = names.iter().map(put).collect();
-        let body = json!({"atomic": true, "items": items}).to_string();
-        trace.batches.lock().expect("no panic").push(names.clone());
-        let reply = connection.exchange("POST", "/api/v1/batches", &headers, body.as_bytes());
-        let Ok(reply) = reply else {
-            assert!(dying.load(Ordering::Acquire), "no answer from a living node");
-            return;
-        };
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        trace.imported.lock().expect("no panic").extend(names);
-        trace.acknowledged.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Trace {
     /// Compares the node with what was acknowledged, and repeats what has no answer yet.
     fn verify(&self, node: &Node, round: u64) {
@@ -285,6 +302,9 @@ impl Trace {
             let found: HashSet<u16> = names.iter().map(status).collect();
             assert_eq!(found.len(), 1, "round {round}: {names:?} were written in part");
         }
+        self.jobs.verify(&mut connection, round);
+        self.prefixes.verify(&mut connection, round);
+        self.transfers.verify(&mut connection, round);
         for (names, status) in [(&self.retired, 410), (&self.imported, 200)] {
             // What was seen in an earlier round is not looked at again.
             for name in names.lock().expect("no panic").drain() {
@@ -319,8 +339,6 @@ fn check(launch: &Launch) {
 }
 
 const IDENTIFIERS: &str = "/api/v1/identifiers";
-
-const BATCH_ITEMS: u64 = 5;
 
 const WRITERS: u64 = 8;
 const NAMES_PER_WRITER: u64 = 40;

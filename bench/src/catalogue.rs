@@ -3,9 +3,11 @@
 //! Item `n` is always the same. 5,000 neighbours belong to one enterprise prefix, 10 neighbours to
 //! one batch: they share model and date and differ in serial number, mass and URL, so that the data
 //! compress about as well as a manufacturer's list does. An item has 150 bytes of metadata: the
-//! URL and four attributes, names included.
+//! URL and four attributes, names included; by the template it also has its kind.
 
 use std::fmt::Write;
+
+use serde_json::{Value as Json, json};
 
 use crate::random::mix;
 
@@ -55,13 +57,23 @@ impl Item {
     pub fn attributes(&self) -> [(&'static str, String); 4] {
         let (code, kind) = self.kind();
         let (month, day) = (1 + self.batch / 37 % 12, 1 + self.batch / 449 % 28);
-        let mass = self.size() * 100 + self.own % 97;
         [
             ("model", format!("{code}{} {kind}", self.size())),
             ("maker", self.firm().1.to_owned()),
             ("made", format!("20{}-{month:02}-{day:02}", self.year())),
-            ("mass", format!("{}.{:02} kg", mass / 100, mass % 100)),
+            ("mass", format!("{} kg", self.mass())),
         ]
+    }
+
+    /// Code of the kind of equipment, an indexed attribute of templated records.
+    pub fn kind_code(&self) -> &'static str {
+        self.kind().0
+    }
+
+    /// Mass in kilograms with two decimals, an indexed attribute of templated records.
+    pub fn mass(&self) -> String {
+        let mass = self.size() * 100 + self.own % 97;
+        format!("{}.{:02}", mass / 100, mass % 100)
     }
 
     /// Adds the JSON body of a registration, by the template if there is one.
@@ -93,13 +105,16 @@ impl Item {
         [self.suffix(), "_id".to_owned(), self.enterprise.to_string()]
     }
 
-    // No text of the catalogue needs an escape in JSON. With a template the URL is an attribute.
+    // No text of the catalogue needs an escape in JSON. With a template the URL and the kind are
+    // attributes and the mass is a number of kilograms.
     fn write_members(&self, template: Option<&str>, out: &mut String) {
         let url = self.url();
         let _ = match template {
-            Some(template) => {
-                write!(out, "\"template\":\"{template}\",\"attributes\":{{\"url\":\"{url}\",")
-            }
+            Some(template) => write!(
+                out,
+                "\"template\":\"{template}\",\"attributes\":{{\"url\":\"{url}\",\"kind\":\"{}\",",
+                self.kind_code()
+            ),
             None => write!(
                 out,
                 "\"values\":[{{\"index\":1,\"type\":\"URL\",\"data\":\"{url}\",\"ttl\":86400}}],\
@@ -108,6 +123,7 @@ impl Item {
         };
         for (place, (name, value)) in self.attributes().into_iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
+            let value = value.strip_suffix(" kg").filter(|_| template.is_some()).unwrap_or(&value);
             let _ = write!(out, "{comma}\"{name}\":\"{value}\"");
         }
         out.push_str("}}");
@@ -140,14 +156,37 @@ pub const NODE_PREFIX: &str = "88.118";
 /// The identifier of the template of templated records.
 pub const TEMPLATE: &str = "88.118/equipment";
 
+/// The definition of that template: of its six attributes `kind` and `mass` are indexed.
+pub fn template_definition() -> Json {
+    let labels = |text: &str| json!({"en": text, "zh": text});
+    let kinds = KINDS.map(|(code, name)| json!({"value": code, "labels": labels(name)}));
+    json!({
+        "labels": {"en": "Equipment", "zh": "设备"},
+        "attributes": [
+            {"index": 2000, "name": "url", "type": "url", "labels": labels("page")},
+            {"index": 2001, "name": "model", "type": "string", "required": true, "max_length": 64,
+             "labels": labels("model")},
+            {"index": 2002, "name": "maker", "type": "string", "max_length": 128,
+             "labels": labels("maker")},
+            {"index": 2003, "name": "kind", "type": "enumeration", "required": true,
+             "indexed": true, "values": kinds, "labels": labels("kind")},
+            {"index": 2004, "name": "made", "type": "date", "labels": labels("made")},
+            {"index": 2005, "name": "mass", "type": "decimal", "unit": "kg", "digits": 9,
+             "fraction_digits": 2, "minimum": "0.01", "indexed": true, "labels": labels("mass")},
+        ],
+    })
+}
+
 /// The zone of that prefix.
 pub const ZONE: &str = "118.88.id.example.";
 
 const FIRST_ENTERPRISE: u64 = 100_000;
-const ENTERPRISE_ITEMS: u64 = 5_000;
+/// Neighbours that share an enterprise prefix.
+pub const ENTERPRISE_ITEMS: u64 = 5_000;
 const BATCH_ITEMS: u64 = 10;
 
-const KINDS: [(&str, &str); 12] = [
+/// Codes and names of the kinds.
+pub const KINDS: [(&str, &str); 12] = [
     ("SD", "servo drive, three-phase 400 V AC"),
     ("GM", "gear motor, helical, with brake"),
     ("CP", "circulation pump, cast iron, DN 65"),
@@ -194,8 +233,9 @@ mod tests {
             let json: serde_json::Value = serde_json::from_str(&line).unwrap();
             let members: Vec<&String> = json.as_object().unwrap().keys().collect();
             assert_eq!(members, ["attributes", "identifier", "template"]);
-            assert_eq!(json["attributes"].as_object().unwrap().len(), 5);
+            assert_eq!(json["attributes"].as_object().unwrap().len(), 6);
             assert_eq!(json["attributes"]["url"], item.url());
+            assert_eq!(json["attributes"]["mass"], item.mass());
             bytes += item.metadata_bytes();
         }
         let mean = bytes / (1_000_000 / 997 + 1);

@@ -43,20 +43,24 @@ pub fn occupied_bytes(folder: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Waits until the server has used next to no CPU for two seconds; gives its usage then.
+/// Waits until the server has used next to no CPU for two seconds; gives its usage then and for how
+/// long it has been quiet.
 ///
 /// Gives up waiting after five minutes: a store that never rests is measured as it is.
-pub fn wait_until_idle(process: &Process) -> Result<Usage> {
+pub fn wait_until_idle(process: &Process) -> Result<(Usage, Duration)> {
     let started = Instant::now();
     let mut before = process.usage()?;
-    let mut quiet = 0;
+    let (mut quiet, mut last_busy) = (0, Instant::now());
     while quiet < QUIET_LOOKS && started.elapsed() < MAX_WAIT {
         std::thread::sleep(LOOK_EVERY);
         let now = process.usage()?;
         quiet = if now.cpu - before.cpu <= QUIET_CPU { quiet + 1 } else { 0 };
         before = now;
+        if quiet == 0 {
+            last_busy = Instant::now();
+        }
     }
-    Ok(before)
+    Ok((before, last_busy.elapsed()))
 }
 
 const PROBE_TIME: Duration = Duration::from_secs(1);

@@ -52,24 +52,13 @@ impl Connection {
 
     /// Reads the head of the next answer.
     pub fn read_head(&mut self) -> Result<Head> {
-        let line = self.read_line()?;
-        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let status = status.with_context(|| format!("no HTTP answer: {line:?}"))?;
-        // Answers without a body carry no length (RFC 9112 §6.3).
-        let bodiless = matches!(status, 204 | 304);
-        let mut length = bodiless.then_some(Length::Bytes(0));
+        let mut fields = Fields::begin(self.read_line()?)?;
         loop {
             let line = self.read_line()?;
             if line.is_empty() {
-                let length = length.context("an answer of unknown length")?;
-                return Ok(Head { status, length });
+                return fields.end();
             }
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(Length::Bytes(value.trim().parse().context("content-length")?));
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                length = Some(Length::Chunked);
-            }
+            fields.add(line)?;
         }
     }
 
@@ -118,6 +107,78 @@ impl Connection {
             bail!("the server closed the connection or sent an overlong line");
         };
         Ok(std::str::from_utf8(line)?)
+    }
+}
+
+/// The answer that `received` begins with: its status and its length, body included; none while
+/// some of it is missing.
+pub fn first_answer(received: &[u8]) -> Result<Option<(u16, usize)>> {
+    let Some(head_bytes) = find(received, b"\r\n\r\n") else {
+        ensure!(received.len() as u64 <= MAX_LINE, "an overlong head");
+        return Ok(None);
+    };
+    let mut lines = std::str::from_utf8(&received[..head_bytes])?.split("\r\n");
+    let mut fields = Fields::begin(lines.next().unwrap_or_default())?;
+    lines.try_for_each(|line| fields.add(line))?;
+    let head = fields.end()?;
+    let body = &received[head_bytes + 4..];
+    let body_bytes = match head.length {
+        Length::Bytes(bytes) => usize::try_from(bytes)?,
+        Length::Chunked => match chunks_bytes(body)? {
+            Some(bytes) => bytes,
+            None => return Ok(None),
+        },
+    };
+    Ok((body.len() >= body_bytes).then_some((head.status, head_bytes + 4 + body_bytes)))
+}
+
+/// Length of a whole chunked body (RFC 9112 §7.1) at the beginning of `received`.
+fn chunks_bytes(received: &[u8]) -> Result<Option<usize>> {
+    let mut at = 0;
+    while let Some(line) = received.get(at..).and_then(|rest| find(rest, b"\r\n")) {
+        let digits = std::str::from_utf8(&received[at..at + line])?;
+        let digits = digits.split(';').next().unwrap_or_default().trim();
+        let bytes = usize::from_str_radix(digits, 16).context("size of a chunk")?;
+        at += line + 2 + bytes + 2;
+        if bytes == 0 {
+            return Ok((at <= received.len()).then_some(at));
+        }
+    }
+    Ok(None)
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// The head of an answer while it is read.
+struct Fields {
+    status: u16,
+    length: Option<Length>,
+}
+
+impl Fields {
+    fn begin(line: &str) -> Result<Self> {
+        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let status = status.with_context(|| format!("no HTTP answer: {line:?}"))?;
+        // Answers without a body carry no length (RFC 9112 §6.3).
+        let bodiless = matches!(status, 204 | 304);
+        Ok(Self { status, length: bodiless.then_some(Length::Bytes(0)) })
+    }
+
+    fn add(&mut self, line: &str) -> Result<()> {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        if name.eq_ignore_ascii_case("content-length") {
+            self.length = Some(Length::Bytes(value.trim().parse().context("content-length")?));
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            self.length = Some(Length::Chunked);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Head> {
+        let length = self.length.context("an answer of unknown length")?;
+        Ok(Head { status: self.status, length })
     }
 }
 
@@ -173,6 +234,24 @@ mod tests {
         }
         assert_eq!(bodies, [&b"abcd"[..], b"ok", b""]);
         assert!(connection.read_head().is_err());
+    }
+
+    #[test]
+    fn an_answer_is_found_as_soon_as_it_is_whole() {
+        for (text, status) in [
+            (&b"HTTP/1.1 201 Created\r\ncontent-length: 3\r\n\r\nabc"[..], 201),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", 200),
+            (b"HTTP/1.1 304 Not Modified\r\n\r\n", 304),
+        ] {
+            for end in 0..text.len() {
+                assert_eq!(first_answer(&text[..end]).unwrap(), None, "{end}");
+            }
+            let more = [text, b"HTTP/1.1 "].concat();
+            assert_eq!(first_answer(&more).unwrap(), Some((status, text.len())));
+        }
+        for broken in [&b"SSH-2.0-x\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n"] {
+            assert!(first_answer(broken).is_err());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::catalogue::Item;
+use crate::catalogue::{Item, TEMPLATE};
 use crate::dns_load::{Expected, Questions};
 use crate::http::segment;
 use crate::http_load::Load;
@@ -85,8 +85,8 @@ pub fn measure_http(options: &Options, node: &Node, nginx: Option<&Peer>) -> Res
     Ok(all)
 }
 
-/// Registers new identifiers one by one, each acknowledged when it is durable, and inserts rows of
-/// the same size into PostgreSQL.
+/// Registers new identifiers by a template, one by one, each acknowledged when it is durable, and
+/// inserts rows of the same size into PostgreSQL.
 pub fn measure_writes(
     options: &Options,
     node: &Node,
@@ -94,6 +94,7 @@ pub fn measure_writes(
 ) -> Result<Vec<Series>> {
     let requests = options.operations(WRITES);
     let load = Load { connections: WRITE_CONNECTIONS, requests, limit: LIMIT, status: 201 };
+    crate::api::publish_template(node.http)?;
     let mut all = Vec::new();
     for round in 0..u64::from(options.rounds()) {
         let first = FIRST_WRITTEN + round * WRITES;
@@ -163,7 +164,7 @@ pub const CONNECTIONS: usize = 32;
 const WRITE_CONNECTIONS: usize = 64;
 
 /// The template that written records follow.
-const WRITE_TEMPLATE: Option<&str> = None;
+const WRITE_TEMPLATE: Option<&str> = Some(TEMPLATE);
 
 const DNS_QUESTIONS: u64 = 400_000;
 const HTTP_REQUESTS: u64 = 200_000;

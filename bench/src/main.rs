@@ -7,12 +7,15 @@
 
 #![warn(missing_docs)]
 
+mod api;
 mod catalogue;
 mod disk;
 mod dns_load;
+mod find;
 mod http;
 mod http_load;
 mod import;
+mod job;
 mod latency;
 mod lookups;
 mod machine;
@@ -25,6 +28,7 @@ mod process;
 mod random;
 mod report;
 mod sample;
+mod stream;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -33,14 +37,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
-use crate::catalogue::Item;
-use crate::memory::Watched;
 use crate::node::{Launch, Node};
-use crate::options::{Options, Part};
+use crate::options::{Only, Options, Part};
 use crate::postgres::Postgres;
 use crate::process::{Cores, Usage};
-use crate::report::{Floor, Report, Table, grouped, mebibytes};
+use crate::report::{Floor, Report, grouped, mebibytes};
 use crate::sample::Series;
+use crate::stream::{Loaded, Restarted};
 
 fn main() -> Result<()> {
     let options = Options::parse();
@@ -60,7 +63,7 @@ fn main() -> Result<()> {
     let head = format!("`make bench` of {date} at commit {commit}.");
     let text = report.to_markdown(&head);
     println!("{}", report.floor_table().to_markdown());
-    if !options.quick {
+    if !options.quick && options.only.is_none() {
         fs::write(&options.results, text)
             .with_context(|| format!("cannot write {}", options.results.display()))?;
         eprintln!("written to {}", options.results.display());
@@ -75,191 +78,139 @@ fn measure(options: &Options, folder: &Path) -> Result<Report> {
     let cores = Cores::choose()?;
     cores.bind_self()?;
     let mut report = Report { method: describe(options, folder, &cores), ..Report::default() };
-    let (data, log) = (folder.join("store"), folder.join("node.log"));
-    let launch = Launch { program: options.node()?, data, log };
-    let count = options.identifiers();
-
-    eprintln!("importing {} identifiers", grouped(count as f64));
-    let mut node = launch.start(&cores.all)?;
-    let loaded = measure_import(&node, &launch.data, count)?;
-    report.add(loaded.table(count));
-    node.process.terminate(STOP_PATIENCE)?;
-    let node = launch.start(&cores.server)?;
-    let restarted = Restarted::measure(&node, &launch.data)?;
-
-    eprintln!("starting what to compare with");
-    let echo = peers::start_echo(folder, &cores.server)?;
-    let (mut knot, mut nginx, mut postgres) = (None, None, None);
-    if !options.no_peers {
-        knot = peers::start_knot(folder, &cores.server, count)?;
-        nginx = peers::start_nginx(folder, &cores.server)?;
-        postgres = Postgres::start(folder, &cores.server)?;
+    if options.wants(Only::Lookups) || options.wants(Only::Writes) {
+        measure_serving(options, folder, &cores, &mut report)?;
     }
-    let dns = lookups::measure_dns(options, &node, &echo, knot.as_ref())?;
-    report.add(sample::tabulate("DNS over UDP, 64 questions under way", &dns));
-    let http = lookups::measure_http(options, &node, nginx.as_ref())?;
-    report.add(sample::tabulate("HTTP, 32 kept-alive connections", &http));
-    let serving = node.process.usage()?;
-    let sync_rate = disk::measure_sync_rate(folder)?;
-    let writes = lookups::measure_writes(options, &node, postgres.as_ref())?;
-    report.add(sample::tabulate("Durable writes, one new identifier each", &writes));
-
-    let knot = knot.map(|knot| knot.process.usage()).transpose()?;
-    let at_end = node.process.usage()?;
-    let peak_bytes = loaded.busy.peak_bytes.max(at_end.peak_bytes);
-    report.add(restarted.table(count, &serving, &at_end, knot));
-    let note = format!("fdatasync of 4 KiB just before the writes: {}/s", grouped(sync_rate));
-    report.method.push(note);
-    report.floors = floors(&loaded, count, peak_bytes, &dns, &writes);
+    if options.wants(Only::Import) || options.wants(Only::Find) {
+        measure_records(options, folder, &cores, &mut report)?;
+    }
     Ok(report)
 }
 
-/// What the import found.
-struct Loaded {
-    elapsed: Duration,
-    sent_bytes: u64,
-    summary: String,
-    /// Memory while it ran.
-    memory: Watched,
-    /// Usage at the last acknowledgement, CPU time counted from the first byte.
-    busy: Usage,
-    /// The same when the node had come to rest.
-    rested: Usage,
-    disk_bytes: u64,
-    rested_disk_bytes: u64,
-}
-
-fn measure_import(node: &Node, data: &Path, count: u64) -> Result<Loaded> {
-    let before = node.process.usage()?;
-    let run = || import::run(node.http, count);
-    let (imported, memory) = memory::watch(&node.process, run)?;
-    let import::Imported { elapsed, sent_bytes, summary } = imported;
-    let since = |usage: Usage| Usage { cpu: usage.cpu - before.cpu, ..usage };
-    let busy = since(node.process.usage()?);
-    let disk_bytes = disk::occupied_bytes(data)?;
-    let rested = since(disk::wait_until_idle(&node.process)?);
-    let rested_disk_bytes = disk::occupied_bytes(data)?;
-    Ok(Loaded { elapsed, sent_bytes, summary, memory, busy, rested, disk_bytes, rested_disk_bytes })
-}
-
-impl Loaded {
-    fn rate(&self, count: u64) -> f64 {
-        count as f64 / self.elapsed.as_secs_f64()
+/// The streamed import, then look-ups and writes with one core.
+fn measure_serving(
+    options: &Options,
+    folder: &Path,
+    cores: &Cores,
+    report: &mut Report,
+) -> Result<()> {
+    let launch = launch(options, folder, "store")?;
+    let count = options.identifiers();
+    let mut loaded = None;
+    if options.wants(Only::Lookups) {
+        eprintln!("importing {} identifiers", grouped(count as f64));
+        let mut node = launch.start(&cores.all)?;
+        let found = Loaded::measure(&node, &launch.data, count)?;
+        report.add(found.table());
+        loaded = Some(found);
+        node.process.terminate(STOP_PATIENCE)?;
     }
-
-    fn table(&self, count: u64) -> Table {
-        let each = |total: f64| format!("{:.1}", total / count as f64);
-        let cpu_us = |usage: &Usage| each(usage.cpu.as_secs_f64() * 1e6);
-        let metadata: usize = (0..1000).map(|n| Item::new(n * 997 % count).metadata_bytes()).sum();
-        two_columns(
-            "Import",
-            vec![
-                ("identifiers", grouped(count as f64)),
-                ("metadata of one, bytes", format!("{:.0}", metadata as f64 / 1000.0)),
-                ("line of one, bytes", each(self.sent_bytes as f64)),
-                ("first byte to last acknowledgement", format!("{:.1?}", self.elapsed)),
-                ("identifiers per second", grouped(self.rate(count))),
-                ("server CPU µs per identifier", cpu_us(&self.busy)),
-                ("the same with all work it left for later", cpu_us(&self.rested)),
-                ("resident memory during it, mean", mebibytes(self.memory.mean_bytes)),
-                ("the same, most", mebibytes(self.memory.most_bytes)),
-                ("resident memory after it", mebibytes(self.busy.resident_bytes)),
-                ("peak of resident memory", mebibytes(self.rested.peak_bytes)),
-                ("disk bytes per identifier after it", each(self.disk_bytes as f64)),
-                ("the same at rest", each(self.rested_disk_bytes as f64)),
-                ("the node's summary", format!("`{}`", self.summary)),
-            ],
-        )
+    let node = launch.start(&cores.server)?;
+    if let Some(loaded) = loaded {
+        let restarted = Restarted::measure(&node, &launch.data)?;
+        let (dns, knot) = measure_lookups(options, folder, cores, &node, report)?;
+        let at_end = node.process.usage()?;
+        report.add(restarted.table(count, &at_end, knot));
+        report.floors.extend(loaded.floors(&at_end, &dns));
     }
-}
-
-/// The node after a clean stop and a new start.
-struct Restarted {
-    start_time: Duration,
-    disk_bytes: u64,
-    usage: Usage,
-}
-
-impl Restarted {
-    fn measure(node: &Node, data: &Path) -> Result<Self> {
-        let usage = disk::wait_until_idle(&node.process)?;
-        let disk_bytes = disk::occupied_bytes(data)?;
-        Ok(Self { start_time: node.start_time, disk_bytes, usage })
+    if options.wants(Only::Writes) {
+        measure_writes(options, folder, cores, &node, report)?;
     }
+    Ok(())
+}
 
-    fn table(&self, count: u64, serving: &Usage, at_end: &Usage, knot: Option<Usage>) -> Table {
-        let mut rows = vec![
-            ("start after a clean stop", format!("{:.2?}", self.start_time)),
-            ("disk bytes per identifier", format!("{:.1}", self.disk_bytes as f64 / count as f64)),
-            ("resident memory after the start", mebibytes(self.usage.resident_bytes)),
-            ("resident memory after all look-ups", mebibytes(serving.resident_bytes)),
-            ("peak, writes included", mebibytes(at_end.peak_bytes)),
-        ];
-        rows.extend(knot.map(|usage| ("Knot, for comparison", mebibytes(usage.resident_bytes))));
-        two_columns("Memory and disk after a restart", rows)
+/// DNS and HTTP; gives what DNS came to and what Knot used.
+fn measure_lookups(
+    options: &Options,
+    folder: &Path,
+    cores: &Cores,
+    node: &Node,
+    report: &mut Report,
+) -> Result<(Vec<Series>, Option<Usage>)> {
+    eprintln!("starting what to compare with");
+    let echo = peers::start_echo(folder, &cores.server)?;
+    let (mut knot, mut nginx) = (None, None);
+    if !options.no_peers {
+        knot = peers::start_knot(folder, &cores.server, options.identifiers())?;
+        nginx = peers::start_nginx(folder, &cores.server)?;
     }
+    let dns = lookups::measure_dns(options, node, &echo, knot.as_ref())?;
+    report.add(sample::tabulate("DNS over UDP, 64 questions under way", &dns));
+    let http = lookups::measure_http(options, node, nginx.as_ref())?;
+    report.add(sample::tabulate("HTTP, 32 kept-alive connections", &http));
+    Ok((dns, knot.map(|knot| knot.process.usage()).transpose()?))
 }
 
-fn two_columns(title: &'static str, rows: Vec<(&str, String)>) -> Table {
-    let rows = rows.into_iter().map(|(what, found)| vec![what.to_owned(), found]).collect();
-    Table { title, columns: vec!["what", "found"], rows }
-}
-
-fn floors(
-    loaded: &Loaded,
-    count: u64,
-    peak_bytes: u64,
-    dns: &[Series],
-    writes: &[Series],
-) -> Vec<Floor> {
-    let rate = loaded.rate(count);
-    let own = dns.iter().filter(|series| series.server == "Nameplate");
-    let slowest_us = own.map(|series| series.median().cpu_us).fold(0.0, f64::max);
-    let mut floors = vec![
-        Floor {
-            what: "import",
-            demand: format!("at least {}/s", grouped(MIN_IMPORT_RATE)),
-            found: format!("{}/s", grouped(rate)),
-            met: rate >= MIN_IMPORT_RATE,
-        },
-        Floor {
-            what: "peak of resident memory",
-            demand: format!("under {} with 1,000,000 identifiers", mebibytes(MAX_RESIDENT_BYTES)),
-            found: format!("{} with {}", mebibytes(peak_bytes), grouped(count as f64)),
-            met: peak_bytes < MAX_RESIDENT_BYTES,
-        },
-        Floor {
-            what: "server CPU per DNS question, slowest row",
-            demand: format!("at most {MAX_DNS_CPU_US} µs"),
-            found: format!("{slowest_us:.1} µs"),
-            met: slowest_us <= MAX_DNS_CPU_US,
-        },
-    ];
-    if let [own, postgres] = writes {
+fn measure_writes(
+    options: &Options,
+    folder: &Path,
+    cores: &Cores,
+    node: &Node,
+    report: &mut Report,
+) -> Result<()> {
+    let mut postgres = None;
+    if !options.no_peers {
+        postgres = Postgres::start(folder, &cores.server)?;
+    }
+    let sync_rate = disk::measure_sync_rate(folder)?;
+    let note = format!("fdatasync of 4 KiB just before the writes: {}/s", grouped(sync_rate));
+    report.method.push(note);
+    let writes = lookups::measure_writes(options, node, postgres.as_ref())?;
+    report.add(sample::tabulate("Durable writes, one new templated identifier each", &writes));
+    if let [own, postgres] = &*writes {
         let (own, theirs) = (own.median().rate, postgres.median().rate);
-        floors.push(Floor {
+        report.floors.push(Floor {
             what: "durable registrations",
             demand: format!("at least {}/s, as {}", grouped(theirs), postgres.server),
-            found: format!("{}/s", grouped(own)),
+            found: format!("{}/s, {:.2} times as many", grouped(own), own / theirs.max(1e-9)),
             met: own >= theirs,
         });
     }
-    floors
+    Ok(())
+}
+
+/// The import by a job, and pages out of its records.
+fn measure_records(
+    options: &Options,
+    folder: &Path,
+    cores: &Cores,
+    report: &mut Report,
+) -> Result<()> {
+    let launch = launch(options, folder, "records")?;
+    let count = options.import_records();
+    let node = launch.start(&cores.all)?;
+    eprintln!("importing {} templated records", grouped(count as f64));
+    let imported = job::measure(&node, folder, &launch.data, count)?;
+    report.add(imported.table());
+    report.floors.extend(imported.floors());
+    if options.wants(Only::Find) {
+        let found = find::measure(&node, count, options.operations(PAGES))?;
+        report.add(sample::tabulate("Pages of 100 records", &found));
+        report.floors.push(find::floor(&found, count));
+    }
+    Ok(())
+}
+
+fn launch(options: &Options, folder: &Path, name: &str) -> Result<Launch> {
+    let (data, log) = (folder.join(name), folder.join(format!("{name}.log")));
+    Ok(Launch { program: options.node()?, data, log })
 }
 
 fn describe(options: &Options, folder: &Path, cores: &Cores) -> Vec<String> {
     let rounds = options.rounds();
     let mut points = machine::describe(folder);
     points.push(format!(
-        "import: server on cores {}, generator on {}; everything else: server on core {}, \
-         generator on core {}",
+        "imports and pages: server on cores {}, generator on {}; everything else: server on core \
+         {}, generator on core {}",
         cores.all, cores.load, cores.server, cores.load
     ));
     points.push(format!(
         "look-ups and writes: median by CPU time of {rounds} rounds, servers in turn"
     ));
     points.push(
-        "CPU is user + system time of all threads and children of the server from /proc".to_owned(),
+        "CPU is user + system time of all threads and children of the server from /proc; load busy \
+         is that of the load generator"
+            .to_owned(),
     );
     points.push(
         "DNS questions alternate between URI and TXT, RD set, no EDNS; a wrong, refused, limited \
@@ -305,6 +256,5 @@ const MARK: &str = "made-by-nameplate-bench";
 /// How long the node may take to end cleanly.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
-const MIN_IMPORT_RATE: f64 = 50_000.0;
-const MAX_RESIDENT_BYTES: u64 = 1 << 30;
-const MAX_DNS_CPU_US: f64 = 34.0;
+/// Pages found in each way.
+const PAGES: u64 = 500;

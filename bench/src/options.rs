@@ -17,9 +17,13 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub identifiers: u64,
 
-    /// Records in the file of the part `lines`.
-    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Templated records to import by a job, and in the file of the part `lines`.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub import_records: u64,
+
+    /// Measure this alone; no results file.
+    #[arg(long, value_enum)]
+    pub only: Option<Only>,
 
     /// 50,000 identifiers, short rounds, no results file.
     #[arg(long)]
@@ -51,6 +55,19 @@ pub struct Options {
     pub part: Option<Part>,
 }
 
+/// What can be measured alone.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// The streamed import, DNS and HTTP.
+    Lookups,
+    /// Durable single registrations.
+    Writes,
+    /// The import of templated records by a job.
+    Import,
+    /// That import and pages out of its records.
+    Find,
+}
+
 /// What the benchmark starts itself as.
 #[derive(Subcommand, Debug)]
 pub enum Part {
@@ -72,6 +89,16 @@ impl Options {
     /// How often each look-up row is measured.
     pub fn rounds(&self) -> u32 {
         if self.quick { 1 } else { self.rounds }
+    }
+
+    /// How many templated records to import.
+    pub fn import_records(&self) -> u64 {
+        if self.quick { self.import_records.min(QUICK_IDENTIFIERS) } else { self.import_records }
+    }
+
+    /// Whether this is to be measured.
+    pub fn wants(&self, part: Only) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 
     /// Operations in one measurement, out of `full`.

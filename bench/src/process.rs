@@ -92,6 +92,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// That of this program.
+    pub fn own() -> Result<Self> {
+        Self::read(std::process::id())
+    }
+
     fn read(id: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;

@@ -103,6 +103,12 @@ impl Table {
     }
 }
 
+/// A table of what was found, row by row.
+pub fn two_columns(title: &'static str, rows: Vec<(&str, String)>) -> Table {
+    let rows = rows.into_iter().map(|(what, found)| vec![what.to_owned(), found]).collect();
+    Table { title, columns: vec!["what", "found"], rows }
+}
+
 /// A number with thousands set apart: `1,234,567`.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::latency::Outcome;
-use crate::process::Process;
+use crate::process::{Process, Usage};
 use crate::report::{Table, grouped};
 
 /// One measurement of one server.
@@ -19,6 +19,8 @@ pub struct Sample {
     pub p99_us: f64,
     /// The server's CPU time per elapsed time.
     pub busy: f64,
+    /// The same of this program and the load generators it starts; near 1, it is the limit.
+    pub load_busy: f64,
     /// Questions without an answer.
     pub lost: u64,
 }
@@ -27,9 +29,10 @@ impl Sample {
     /// Measures `server` while `run` asks it. A wrong answer fails the whole benchmark: a server
     /// that refuses or truncates is fast.
     pub fn take(server: &Process, run: impl FnOnce() -> Result<Outcome>) -> Result<Self> {
-        let before = server.usage()?.cpu;
+        let (before, own_before) = (server.usage()?.cpu, Usage::own()?.cpu);
         let mut outcome = run()?;
         let cpu = (server.usage()?.cpu - before).as_secs_f64();
+        let own_cpu = (Usage::own()?.cpu - own_before).as_secs_f64();
         if let Some(fault) = outcome.first_fault {
             bail!("{} wrong answers, {} right ones: {fault}", outcome.wrong, outcome.right);
         }
@@ -39,6 +42,7 @@ impl Sample {
             p50_us: outcome.percentile_us(50),
             p99_us: outcome.percentile_us(99),
             busy: cpu / outcome.elapsed.as_secs_f64().max(1e-9),
+            load_busy: own_cpu / outcome.elapsed.as_secs_f64().max(1e-9),
             lost: outcome.lost,
         })
     }
@@ -88,11 +92,12 @@ pub fn tabulate(title: &'static str, all: &[Series]) -> Table {
             grouped(median.p50_us),
             grouped(median.p99_us),
             format!("{:.0} %", median.busy * 100.0),
+            format!("{:.0} %", median.load_busy * 100.0),
             lost.to_string(),
         ]
     };
-    let columns =
-        vec!["asked", "server", "CPU µs each", "per second", "p50 µs", "p99 µs", "busy", "lost"];
+    let columns = ["asked", "server", "CPU µs each", "per second", "p50 µs", "p99 µs", "busy"];
+    let columns = [&columns[..], &["load busy", "lost"]].concat();
     Table { title, columns, rows: all.iter().map(row).collect() }
 }
 

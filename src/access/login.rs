@@ -92,7 +92,8 @@ impl Access {
             version: 1,
         };
         let Account { role, registrant, .. } = stored.content;
-        Ok(Some(Login { actor: Actor { digest, token, role, registrant, as_of }, secret, proof }))
+        let actor = Actor { digest, token: token.into(), role, registrant, as_of };
+        Ok(Some(Login { actor, secret, proof }))
     }
 }
 

@@ -35,20 +35,29 @@ pub use uses::{Uses, use_counter};
 use crate::identifier::Prefix;
 use crate::registrant::RegistrantId;
 use crate::store::{
-    COUNTERS, Direction, Guard, Read, ReadPoint, Store, StoreError, StoredDocument, all_keys,
-    document_guard, find_document, scan_documents,
+    COUNTERS, Column, ColumnId, Direction, Document, DocumentKey, Guard, Read, ReadPoint,
+    Remembered, Store, StoreError, StoredDocument, all_keys, document_guard, find_document,
+    scan_documents,
 };
 
 /// Finds actors by their secrets.
 pub struct Access {
     store: Arc<dyn Store>,
     uses: Arc<Uses>,
+    tokens: Remembered<TokenDigest, Token>,
+    accounts: Remembered<DocumentKey, StoredDocument<Account>>,
 }
 
 impl Access {
     /// Access by the tokens in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, uses: Arc::default() }
+        let accounts = Column::new(ColumnId::Documents);
+        Self {
+            store,
+            uses: Arc::default(),
+            tokens: Remembered::new(TOKENS, REMEMBERED),
+            accounts: Remembered::new(accounts, REMEMBERED),
+        }
     }
 
     /// When tokens were last used; the writer keeps it.
@@ -56,18 +65,35 @@ impl Access {
         &self.uses
     }
 
-    /// The actor with this secret; none when no valid token has it.
+    /// The actor with this secret, if memory can tell; sessions and whoever is unknown take the
+    /// long way.
+    pub fn authenticate_hot(&self, secret: &str, now_ms: u64) -> Option<Actor> {
+        let as_of = self.store.read_point();
+        let digest = TokenDigest::of(secret);
+        let token = self.tokens.find(&*self.store, &digest)?;
+        let account = self.accounts.find(&*self.store, &account_key(&token.account))?;
+        if token.session.is_some() {
+            return None;
+        }
+        let actor = Actor::of(as_of, digest, token, Some(&account.content), now_ms)?;
+        self.uses.note(&actor.token.id, now_ms);
+        Some(actor)
+    }
+
+    /// The actor with this secret; none when no valid token has it. Blocks on the disk.
     pub fn authenticate(&self, secret: &str, now_ms: u64) -> Result<Option<Actor>, StoreError> {
         let as_of = self.store.read_point();
         let digest = TokenDigest::of(secret);
-        let Some(token) = TOKENS.get(&*self.store, &digest)? else { return Ok(None) };
+        let Some(token) = self.tokens.get(&*self.store, &digest)? else { return Ok(None) };
         if let Some(session) = token.session {
             let used_ms = self.last_use_ms(&token)?.unwrap_or(token.created_ms);
             if now_ms.saturating_sub(used_ms) >= session.idle_ms {
                 return Ok(None);
             }
         }
-        let actor = Actor::of(&*self.store, as_of, digest, token, now_ms)?;
+        let account = self.accounts.get(&*self.store, &account_key(&token.account))?;
+        let account = account.as_ref().map(|stored| &stored.content);
+        let actor = Actor::of(as_of, digest, token, account, now_ms);
         if let Some(actor) = &actor {
             self.uses.note(&actor.token.id, now_ms);
         }
@@ -77,11 +103,7 @@ impl Access {
     /// The actor whose token has this digest, as of now: for work that goes on after the request
     /// that began it. None when the token or the account has ended meanwhile.
     pub fn renew(&self, digest: TokenDigest, now_ms: u64) -> Result<Option<Actor>, StoreError> {
-        let as_of = self.store.read_point();
-        match TOKENS.get(&*self.store, &digest)? {
-            Some(token) => Actor::of(&*self.store, as_of, digest, token, now_ms),
-            None => Ok(None),
-        }
+        Actor::read(&*self.store, digest, now_ms)
     }
 
     /// When the token was last used, in milliseconds since 1970; as of a minute ago when that was
@@ -139,6 +161,13 @@ impl Access {
     }
 }
 
+fn account_key(name: &str) -> DocumentKey {
+    DocumentKey { kind: Account::KIND, id: name.to_owned() }
+}
+
+/// Tokens and accounts that are kept in memory.
+const REMEMBERED: usize = 10_000;
+
 /// The token with this public name.
 pub fn find_token(
     read: &(impl Read + ?Sized),
@@ -190,7 +219,7 @@ fn visit_tokens(
 #[derive(Clone, Debug)]
 pub struct Actor {
     digest: TokenDigest,
-    token: Token,
+    token: Arc<Token>,
     role: Role,
     registrant: Option<RegistrantId>,
     /// When all this was read.
@@ -200,38 +229,43 @@ pub struct Actor {
 impl Actor {
     /// Who acts through the token; none when it is over or its account disabled.
     fn of(
-        read: &(impl Read + ?Sized),
         as_of: ReadPoint,
         digest: TokenDigest,
-        token: Token,
+        token: Arc<Token>,
+        account: Option<&Account>,
         now_ms: u64,
-    ) -> Result<Option<Self>, StoreError> {
-        if !token.is_valid(now_ms) {
-            return Ok(None);
-        }
-        let account = find_document::<Account>(read, &token.account)?;
-        let account = account.map(|stored| stored.content);
-        let number = account.as_ref().map(|account| account.sessions);
-        if token.session.is_some_and(|session| number != Some(session.number)) {
-            return Ok(None);
+    ) -> Option<Self> {
+        let number = account.map(|account| account.sessions);
+        let ended = token.session.is_some_and(|session| number != Some(session.number));
+        if ended || !token.is_valid(now_ms) {
+            return None;
         }
         let (role, registrant) = match account {
-            Some(account) if account.disabled => return Ok(None),
-            Some(account) => (account.role, account.registrant),
+            Some(account) if account.disabled => return None,
+            Some(account) => (account.role, account.registrant.clone()),
             // An account by name only: what its token allows, on the node's own prefixes.
             None if token.is_unbounded() => (Role::PlatformAdministrator, None),
             None => (Role::Application, None),
         };
-        Ok(Some(Self { digest, token, role, registrant, as_of }))
+        Some(Self { digest, token, role, registrant, as_of })
+    }
+
+    /// Who acts through the token with this digest, from the store.
+    fn read(
+        store: &dyn Store,
+        digest: TokenDigest,
+        now_ms: u64,
+    ) -> Result<Option<Self>, StoreError> {
+        let as_of = store.read_point();
+        let Some(token) = TOKENS.get(store, &digest)? else { return Ok(None) };
+        let account = find_document::<Account>(store, &token.account)?;
+        let account = account.as_ref().map(|stored| &stored.content);
+        Ok(Self::of(as_of, digest, Arc::new(token), account, now_ms))
     }
 
     /// The actor as of now; none when the token or the account ended meanwhile.
     pub fn renew(&self, store: &dyn Store, now_ms: u64) -> Result<Option<Self>, StoreError> {
-        let as_of = store.read_point();
-        match TOKENS.get(store, &self.digest)? {
-            Some(token) => Self::of(store, as_of, self.digest, token, now_ms),
-            None => Ok(None),
-        }
+        Self::read(store, self.digest, now_ms)
     }
 
     /// When what is known of the actor was read.

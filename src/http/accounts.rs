@@ -21,7 +21,12 @@ use crate::store::{StoreError, StoredDocument};
 /// An account to be made.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewAccount)]
+#[schema(as = NewAccount, example = json!({
+    "name": "zhang.wei",
+    "role": "operator",
+    "registrant": "acme-pumps",
+    "password": "correct horse battery",
+}))]
 pub(super) struct NewAccountBody {
     /// Its name: 1 to 64 octets without control characters.
     #[schema(example = "zhang.wei", min_length = 1, max_length = 64)]
@@ -47,7 +52,7 @@ pub(super) struct NewAccountBody {
 /// A role to be given.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRole, example = json!({"role": "operator"}))]
+#[schema(as = NewRole, example = json!({"role": "operator", "reason": "new duties"}))]
 pub(super) struct NewRoleBody {
     /// What the account is to be for.
     role: Role,
@@ -60,7 +65,10 @@ pub(super) struct NewRoleBody {
 /// A password to be set.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewPassword)]
+#[schema(as = NewPassword, example = json!({
+    "password": "correct horse battery",
+    "current": "battery horse correct",
+}))]
 pub(super) struct NewPasswordBody {
     /// The new password, 12 to 128 characters.
     #[schema(example = "correct horse battery", min_length = 12, max_length = 128)]
@@ -125,7 +133,7 @@ pub(super) struct AccountsQuery {
     #[param(example = "acme-pumps")]
     registrant: Option<String>,
     /// Name behind which the page begins: `next` of the page before.
-    #[param(example = "zhang.wei", max_length = 64)]
+    #[param(example = "zhang.wei")]
     after: Option<String>,
     /// Most accounts on the page, 1 to 1000.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -213,6 +221,8 @@ pub(super) async fn list_accounts(
 }
 
 /// Read an account
+///
+/// One's own, and those that the asker may inspect.
 #[utoipa::path(
     get,
     path = "/api/v1/accounts/{name}",
@@ -302,6 +312,8 @@ pub(super) async fn disable_account(
 }
 
 /// Enable an account
+///
+/// Its tokens count again; sessions that ended stay ended.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{name}/enable",

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Problem, ProblemDocument};
+use super::problem::{self, Problem, ProblemDocument};
 use super::{App, answers, body};
 use crate::codes::{Industry, Region};
 
@@ -96,8 +96,16 @@ pub(super) async fn find_industries(
 fn wanted(head: &Parts) -> Result<(String, usize), Problem> {
     let query: CodesQuery = body::query(&head.uri)?;
     let limit = super::identifiers::page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-    Ok((query.text.unwrap_or_default(), limit))
+    let text = query.text.unwrap_or_default();
+    if text.chars().count() > MAX_TEXT {
+        let detail = format!("text is too long: at most {MAX_TEXT} characters");
+        return Err(Problem::new(&problem::BAD_REQUEST, detail));
+    }
+    Ok((text, limit))
 }
+
+/// Most characters of what to look for.
+const MAX_TEXT: usize = 100;
 
 /// Codes when the client does not say.
 const DEFAULT_LIMIT: usize = 20;

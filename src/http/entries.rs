@@ -20,10 +20,10 @@ use crate::resolver::PastVersion;
 /// Why a step is taken. Instead of the member, the header `Nameplate-Reason` will do.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = Reason)]
+#[schema(as = Reason, example = json!({"reason": "documents are complete"}))]
 pub(super) struct ReasonBody {
     /// Why, for the history and for those it is about; rejecting, suspending and closing need one.
-    #[schema(max_length = 250, example = "documents are complete")]
+    #[schema(max_length = 1024, example = "documents are complete")]
     pub reason: Option<String>,
 }
 
@@ -140,7 +140,7 @@ fn changed(content: &Json, before: &Json) -> Vec<String> {
     names
 }
 
-/// Reads a body that may be left out.
+/// Reads a body that may be left out, or be null.
 pub(super) async fn read_optional<T: DeserializeOwned + Default>(
     app: &App,
     headers: &HeaderMap,
@@ -154,7 +154,7 @@ pub(super) async fn read_optional<T: DeserializeOwned + Default>(
         return Ok(T::default());
     }
     body::expect_json(headers, BODY_BYTES)?;
-    body::parse(&bytes)
+    Ok(body::parse::<Option<T>>(&bytes)?.unwrap_or_default())
 }
 
 /// Reads a body that must be there.

@@ -22,7 +22,7 @@ use crate::store::StoredDocument;
 /// A group to be made or changed.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewGroup)]
+#[schema(as = NewGroup, example = json!({"members": ["beta-motors", "gamma-service"]}))]
 pub(super) struct GroupBody {
     /// Names of the members, in any order.
     #[schema(max_items = 1000, example = json!(["beta-motors", "gamma-service"]))]
@@ -139,6 +139,8 @@ pub(super) async fn put_group(
 }
 
 /// Read a group
+///
+/// Its members, for those who may inspect its keeper.
 #[utoipa::path(
     get,
     path = "/api/v1/groups/{id}",

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::problem::ProblemDocument;
 use super::{App, answers};
 
 /// Whether the node can do its work.
@@ -26,12 +27,19 @@ pub(super) struct ReadinessDocument {
 }
 
 /// Whether the process lives
+///
+/// Answers as long as the process does, whatever else is wrong.
 #[utoipa::path(
     get,
     path = "/healthz",
     operation_id = "health",
     tag = "operation",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
+    responses(
+        (status = 200, description = "It does", body = String, content_type = "text/plain"),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(()),
 )]
 pub(super) async fn health() -> Response<Body> {
     text("ok\n", "text/plain; charset=utf-8")
@@ -49,7 +57,10 @@ pub(super) async fn health() -> Response<Body> {
     responses(
         (status = 200, description = "Yes", body = ReadinessDocument),
         (status = 503, description = "No", body = ReadinessDocument),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
     ),
+    security(()),
 )]
 pub(super) async fn readiness(State(app): State<Arc<App>>, uri: Uri) -> Response<Body> {
     let (draining, stopped) = (app.is_draining(), app.registry.stopped());
@@ -73,7 +84,12 @@ pub(super) async fn readiness(State(app): State<Arc<App>>, uri: Uri) -> Response
     path = "/metrics",
     operation_id = "metrics",
     tag = "operation",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")),
+    responses(
+        (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(()),
 )]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
     // Not on the pool: the figures are wanted most when the pool is full.
@@ -83,12 +99,19 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
 }
 
 /// This description
+///
+/// The API as an OpenAPI 3.1 document.
 #[utoipa::path(
     get,
     path = "/api/v1/openapi.json",
     operation_id = "openapi",
     tag = "operation",
-    responses((status = 200, description = "The API as OpenAPI", body = serde_json::Value)),
+    responses(
+        (status = 200, description = "The API as OpenAPI", body = serde_json::Value),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(()),
 )]
 pub(super) async fn describe() -> Response<Body> {
     static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| super::description().into());

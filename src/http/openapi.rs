@@ -17,6 +17,12 @@ use super::problem::KINDS;
         (name = "jobs", description = "Imports and exports of any size"),
         (name = "resolution", description = "Where identifiers lead"),
         (name = "templates", description = "What records of a kind carry"),
+        (name = "observation", description = "Changes, audit, statistics"),
+        (name = "registrants", description = "Enterprises: apply, review, suspend, close"),
+        (name = "prefixes", description = "Prefixes: apply, review, quotas, suspend, close"),
+        (name = "transfers", description = "Prefixes and identifiers to another registrant"),
+        (name = "codes", description = "Regions and industries by name or code"),
+        (name = "grants", description = "Who sees and edits what is not everybody's"),
         (name = "administration", description = "Accounts, sessions, tokens and backups"),
         (name = "operation", description = "For those who run the node"),
     ),
@@ -61,51 +67,126 @@ fn description() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::Value as Json;
 
-    /// Every JSON body and answer shows what it looks like, itself, in a member that is a list of
-    /// such, or member by member.
-    #[test]
-    fn bodies_and_answers_have_examples() {
-        let document: Json = serde_json::from_str(&crate::http::description()).expect("JSON");
-        let operations = document["paths"].as_object().expect("paths").iter();
-        let operations = operations.flat_map(|(path, methods)| {
-            let methods = methods.as_object().expect("methods").iter();
-            methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
-        });
-        let mut seen = 0;
-        for (name, operation) in operations {
-            let answers = operation["responses"].as_object().into_iter().flatten();
-            let bodies = answers.map(|(_, answer)| answer).chain([&operation["requestBody"]]);
-            for content in bodies.filter_map(|body| body["content"].get("application/json")) {
-                let shown = content.get("example").or(content.get("examples")).is_some();
-                assert!(shown || has_example(&document, &content["schema"]), "{name}: {content}");
-                seen += 1;
-            }
-        }
-        assert!(seen > 80, "{seen}");
+    fn document() -> Json {
+        serde_json::from_str(&crate::http::description()).unwrap()
     }
 
-    fn has_example(document: &Json, schema: &Json) -> bool {
-        if let Some(name) = schema["$ref"].as_str() {
-            let name = name.trim_start_matches("#/components/schemas/");
-            return has_example(document, &document["components"]["schemas"][name]);
+    /// Every operation of the document with its method and path.
+    fn operations(document: &Json) -> Vec<(String, &Json)> {
+        let paths = document["paths"].as_object().unwrap().iter();
+        let operations = paths.flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            let methods = methods.filter(|(method, _)| METHODS.contains(&method.as_str()));
+            methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+        });
+        operations.collect()
+    }
+
+    /// The schema that a reference leads to, or the schema itself.
+    fn followed<'a>(document: &'a Json, schema: &'a Json) -> &'a Json {
+        match schema["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
         }
-        // What follows a standard of its own needs none here.
-        let free = schema.as_object().is_none_or(|members| !members.contains_key("type"))
-            && schema.get("oneOf").is_none();
-        let mut members = schema["properties"].as_object().into_iter().flatten();
-        let mut choices = schema["oneOf"].as_array().into_iter().flatten();
-        free || schema.get("example").is_some()
-            || schema.get("examples").is_some()
-            || schema.get("items").is_some_and(|items| has_example(document, items))
-            || choices.any(|choice| choice["type"] != "null" && has_example(document, choice))
-            || members
-                .any(|(_, member)| member["type"] != "boolean" && has_example(document, member))
+    }
+
+    fn has_example(document: &Json, content: &Json) -> bool {
+        let schema = followed(document, &content["schema"]);
+        let choices = schema["oneOf"].as_array().into_iter().flatten();
+        let mut choices = choices.map(|choice| followed(document, choice));
+        !content["example"].is_null()
+            || !schema["example"].is_null()
+            || choices.any(|choice| !choice["example"].is_null())
+    }
+
+    /// Whether an answer shows what it looks like: itself, or as a list of what does. What follows
+    /// a standard of its own, such as JSON Schema, need not.
+    fn is_shown(document: &Json, content: &Json) -> bool {
+        let schema = followed(document, &content["schema"]);
+        let members = schema["properties"].as_object().into_iter().flatten();
+        let mut lists = members.filter_map(|(_, member)| member.get("items"));
+        has_example(document, content)
+            || schema["properties"].is_null()
+            || lists.any(|items| has_example(document, &serde_json::json!({ "schema": items })))
+    }
+
+    /// What an operation leaves out.
+    fn left_out(document: &Json, operation: &Json) -> Vec<&'static str> {
+        let said = |member: &str| operation[member].as_str().is_some_and(|text| !text.is_empty());
+        let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
+        let bodies = operation["requestBody"]["content"].as_object();
+        let answers = operation["responses"].as_object().into_iter().flatten();
+        let mut answers = answers.filter_map(|(_, it)| it["content"].get("application/json"));
+        let checks = [
+            ("operationId", said("operationId")),
+            ("summary", said("summary")),
+            ("description", said("description")),
+            ("tag", operation["tags"][0].is_string()),
+            ("default", problem["schema"]["$ref"] == "#/components/schemas/Problem"),
+            ("security", operation["security"].is_array()),
+            ("example", bodies.is_none_or(|all| all.values().all(|it| has_example(document, it)))),
+            ("example of the answer", answers.all(|answer| is_shown(document, answer))),
+        ];
+        checks.into_iter().filter(|(_, there)| !there).map(|(member, _)| member).collect()
+    }
+
+    fn references<'a>(json: &'a Json, found: &mut BTreeSet<&'a str>) {
+        match json {
+            Json::Object(members) => {
+                found.extend(members.get("$ref").and_then(Json::as_str));
+                members.values().for_each(|member| references(member, found));
+            }
+            Json::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
     }
 
     #[test]
     fn the_description_is_the_one_in_schemas() {
         crate::snapshot::compare("schemas/openapi.json", &crate::http::description());
     }
+
+    #[test]
+    fn every_operation_is_described_in_full() {
+        let document = document();
+        let operations = operations(&document);
+        assert!(operations.len() > 50, "{}", operations.len());
+        let mut names = BTreeSet::new();
+        let tags: Vec<&Json> =
+            document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+        for (place, operation) in operations {
+            let missing = left_out(&document, operation);
+            assert!(missing.is_empty(), "{place} leaves out {missing:?}");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{place}: {name} is another operation's too");
+            assert!(tags.contains(&&operation["tags"][0]), "{place}: the tag is not described");
+        }
+        let unique: BTreeSet<&str> = tags.iter().map(|tag| tag.as_str().unwrap()).collect();
+        assert_eq!(unique.len(), tags.len(), "a tag is described twice");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let place = reference.trim_start_matches('#');
+            assert!(document.pointer(place).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_noticed() {
+        let document = document();
+        let bare = serde_json::json!({"requestBody": {"content": {"application/json": {}}}});
+        assert_eq!(left_out(&document, &bare).len(), 7);
+    }
+
+    const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 }

@@ -21,7 +21,12 @@ use crate::store::{StoreError, StoredPrefix};
 /// An application. Either `prefix` is wished for, or the next free number below `parent`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewPrefix)]
+#[schema(as = NewPrefix, example = json!({
+    "prefix": "88.118.017101",
+    "registrant": "acme",
+    "quota": {"identifiers": 100_000},
+    "valid_until": "2031-01-01T00:00:00Z",
+}))]
 pub(super) struct NewPrefixBody {
     /// The prefix wished for. Labels are text: zeros in front stay.
     #[serde(default)]
@@ -54,14 +59,18 @@ pub(super) struct NewPrefixBody {
     may_reinstate: Option<bool>,
     /// Why, for the history.
     #[serde(default)]
-    #[schema(max_length = 250)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 
 /// Changes to the terms of a prefix. What is left out stays; null removes a bound.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = PrefixTerms)]
+#[schema(as = PrefixTerms, example = json!({
+    "quota": {"identifiers": 100_000, "writes_per_second": null},
+    "valid_until": "2031-01-01T00:00:00Z",
+    "reason": "documents are complete",
+}))]
 pub(super) struct TermsBody {
     /// Bounds of its use.
     quota: QuotaBody,
@@ -78,7 +87,7 @@ pub(super) struct TermsBody {
     /// Whether the holder may bring retired identifiers back.
     may_reinstate: Option<bool>,
     /// Why, for the history and for those it is about; rejecting, suspending and closing need one.
-    #[schema(max_length = 250, example = "documents are complete")]
+    #[schema(max_length = 1024, example = "documents are complete")]
     reason: Option<String>,
 }
 
@@ -268,6 +277,8 @@ pub(super) async fn list_prefixes(
 }
 
 /// Read a prefix
+///
+/// Where it stands, who holds it, on what terms, and how many identifiers count under it.
 #[utoipa::path(
     get,
     path = "/api/v1/prefixes/{prefix}",
@@ -345,7 +356,7 @@ pub(super) async fn update_prefix(
     tag = "prefixes",
     params(
         ("prefix" = String, Path, description = "The prefix", example = "88.118.8"),
-        ("step" = Step, Path, description = "The step", example = "review"),
+        ("step" = inline(Step), Path, description = "The step", example = "review"),
     ),
     request_body(content = Option<TermsBody>),
     responses(

@@ -21,7 +21,15 @@ use crate::store::StoredDocument;
 /// An application.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRegistrant)]
+#[schema(as = NewRegistrant, example = json!({
+    "id": "acme",
+    "name_zh": "西安泵业有限公司",
+    "name_en": "Acme Pumps Ltd.",
+    "unified_code": "91110108MA00NP019P",
+    "industry": "C34",
+    "region": "110108",
+    "contacts": [{"name": "王工", "phone": "+86 10 5555 0100", "email": "ids@acme.example"}],
+}))]
 pub(super) struct NewRegistrantBody {
     /// The name it is to have on this node, in paths and grants.
     #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", example = "acme")]
@@ -51,14 +59,18 @@ pub(super) struct NewRegistrantBody {
     contacts: Vec<Contact>,
     /// Why, for the history.
     #[serde(default)]
-    #[schema(max_length = 250)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 
 /// Changes to what a registrant says of itself; null removes a member.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = RegistrantPatch)]
+#[schema(as = RegistrantPatch, example = json!({
+    "industry": "C34",
+    "name_en": null,
+    "reason": "moved to pumps",
+}))]
 pub(super) struct RegistrantPatchBody {
     /// Legal name in Chinese; once reviewed, the node's staff change it.
     #[schema(min_length = 1, max_length = 200, example = "西安泵业有限公司")]
@@ -85,7 +97,7 @@ pub(super) struct RegistrantPatchBody {
     #[expect(dead_code, reason = "read as JSON, so that null is told from nothing")]
     contacts: Option<Vec<Contact>>,
     /// Why, for the history.
-    #[schema(max_length = 250)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 
@@ -245,6 +257,8 @@ pub(super) async fn list_registrants(
 }
 
 /// Read a registrant
+///
+/// What it says of itself, where it stands in the review and why.
 #[utoipa::path(
     get,
     path = "/api/v1/registrants/{id}",
@@ -324,7 +338,7 @@ pub(super) async fn update_registrant(
     tag = "registrants",
     params(
         ("id" = String, Path, description = "Its name", example = "acme"),
-        ("step" = Step, Path, description = "The step", example = "review"),
+        ("step" = inline(Step), Path, description = "The step", example = "review"),
     ),
     request_body(content = Option<ReasonBody>),
     responses(

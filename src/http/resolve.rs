@@ -17,7 +17,9 @@ use crate::resolver::{Lookup, Outcome, Protocol, Resolver, Subject};
 /// What to resolve.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Resolve)]
+#[schema(as = Resolve, example = json!({
+    "identifiers": ["88.118.8/SN-001", "hdl:88.118.8/SN-002"],
+}))]
 pub(super) struct ResolveBody {
     /// 1 to 1000 identifiers, in any spelling.
     #[schema(min_items = 1, max_items = 1000,

@@ -18,7 +18,10 @@ use crate::registry::{AccountCommand, Command, Request as Change};
 /// Who logs in.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewSession)]
+#[schema(as = NewSession, example = json!({
+    "account": "zhang.wei",
+    "password": "correct horse battery",
+}))]
 pub(super) struct NewSessionBody {
     /// The account's name.
     #[schema(example = "zhang.wei", min_length = 1, max_length = 64)]

@@ -23,7 +23,12 @@ use crate::store::StoreError;
 /// A token to be made.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewToken)]
+#[schema(as = NewToken, example = json!({
+    "account": "acme",
+    "actions": ["read", "register", "update", "retire"],
+    "prefixes": ["88.118.8"],
+    "expires": "2031-01-01T00:00:00Z",
+}))]
 pub(super) struct NewTokenBody {
     /// Account that will act through the token; 1 to 64 octets without control characters.
     #[schema(example = "acme")]

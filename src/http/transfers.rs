@@ -21,7 +21,12 @@ use crate::store::StoredDocument;
 /// An offer of what the asker's registrant holds; the node's own things for its administrators.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewTransfer)]
+#[schema(as = NewTransfer, example = json!({
+    "to": "zhang-pumps",
+    "prefixes": ["88.118.8"],
+    "identifiers": ["88.118.9/SN-001"],
+    "reason": "sale of the pump business",
+}))]
 pub(super) struct NewTransferBody {
     /// Who is to take it.
     #[schema(example = "zhang-pumps")]
@@ -36,7 +41,7 @@ pub(super) struct NewTransferBody {
     identifiers: Vec<String>,
     /// Why, for the history.
     #[serde(default)]
-    #[schema(max_length = 250, example = "sale of the pump business")]
+    #[schema(max_length = 1024, example = "sale of the pump business")]
     reason: Option<String>,
 }
 
@@ -186,6 +191,8 @@ pub(super) async fn list_transfers(
 }
 
 /// Read a transfer
+///
+/// What is offered by whom to whom, and whether it was accepted.
 #[utoipa::path(
     get,
     path = "/api/v1/transfers/{id}",
@@ -225,7 +232,7 @@ pub(super) async fn read_transfer(
     tag = "transfers",
     params(
         ("id" = String, Path, description = "Its number", example = "00000001"),
-        ("step" = TransferStep, Path, description = "The step", example = "accept"),
+        ("step" = inline(TransferStep), Path, description = "The step", example = "accept"),
     ),
     request_body(content = Option<ReasonBody>),
     responses(

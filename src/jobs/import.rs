@@ -48,6 +48,9 @@ struct Import<'a> {
     /// Records that were read and are not dealt with.
     pending: VecDeque<Row>,
     flight: Option<Flight>,
+    /// What a written bundle leaves behind. It is put away while the next one is written: between
+    /// two bundles the writer waits.
+    spent: Option<(Vec<Row>, Verdict)>,
     /// What was written since the pending records were planned.
     stale: Writes,
     /// Most changes of the next bundle.
@@ -156,6 +159,7 @@ impl<'a> Import<'a> {
             counted: now,
             pending: VecDeque::new(),
             flight: None,
+            spent: None,
             stale: Writes::default(),
             limit: UNIT_ROWS,
             exhausted: None,
@@ -194,6 +198,7 @@ impl<'a> Import<'a> {
 
     /// Reads and plans the next records; false at the end of the table.
     fn read(&mut self) -> Result<bool, Stop> {
+        self.spent = None;
         let mut rows = Vec::with_capacity(UNIT_ROWS);
         let from = self.reader.place().offset;
         while rows.len() < UNIT_ROWS && self.reader.place().offset - from < UNIT_BYTES {
@@ -218,7 +223,8 @@ impl<'a> Import<'a> {
         let Some(flight) = self.flight.take() else { return Ok(()) };
         let verdicts = flight.verdict.recv().unwrap_or_default();
         match verdicts.into_iter().next() {
-            Some(Verdict::Committed(_)) => {
+            Some(committed @ Verdict::Committed(_)) => {
+                self.spent = Some((flight.rows, committed));
                 self.limit = (self.limit * 2).min(UNIT_ROWS);
                 self.stale.extend(flight.writes);
                 self.saved = flight.progress;

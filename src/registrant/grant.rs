@@ -41,10 +41,10 @@ impl Grant {
 #[serde(rename_all = "kebab-case")]
 pub enum GrantSubject {
     /// All the granter's records of a template.
-    #[schema(example = "88.118.8/T-PUMP")]
+    #[schema(example = json!({"template": "88.118.8/T-PUMP"}))]
     Template(String),
     /// One identifier, for which it replaces all that is granted by template.
-    #[schema(example = "88.118.8/SN-001")]
+    #[schema(example = json!({"identifier": "88.118.8/SN-001"}))]
     Identifier(String),
 }
 
@@ -126,10 +126,10 @@ pub enum Grantee {
     /// Anybody, with or without an account.
     Everyone,
     /// A registrant.
-    #[schema(value_type = String, example = "beta-motors")]
+    #[schema(value_type = String, example = json!({"registrant": "beta-motors"}))]
     Registrant(RegistrantId),
     /// All members of a group.
-    #[schema(value_type = String, example = "acme-pumps.service")]
+    #[schema(value_type = String, example = json!({"group": "acme-pumps.service"}))]
     Group(GroupId),
 }
 

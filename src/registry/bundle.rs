@@ -5,7 +5,7 @@
 //! a change that read what another one in the bundle writes does not fit in, and is planned again
 //! when that one is written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::submit::{Change, CountChange, Effect, RowChange};
 use crate::access::TOKENS;
@@ -18,14 +18,17 @@ pub struct Bundle {
     whole: Option<Change>,
     members: usize,
     bytes: usize,
-    /// Rows that were read, and since when each must not have changed.
-    guards: HashMap<Guard, ReadPoint>,
+    /// Rows that were read, by since when they must not have changed. One that stands at two
+    /// moments must not have changed since either.
+    guards: BTreeMap<ReadPoint, Vec<Guard>>,
+    /// Rows that the change before read, and when: its neighbours read most of them too.
+    lately: (ReadPoint, Vec<Guard>),
     writes: Writes,
 }
 
-/// Guarded rows that changes write.
+/// Guarded rows that changes write, column by column: most guards are of columns without any.
 #[derive(Default)]
-pub struct Writes(HashSet<Guard>);
+pub struct Writes(BTreeMap<ColumnId, HashSet<Vec<u8>>>);
 
 impl Bundle {
     /// How many changes are in it.
@@ -54,14 +57,11 @@ impl Bundle {
         if self.writes.touch(&change) {
             return false;
         }
-        self.writes.0.extend(written(&change));
+        written(&change).for_each(|row| self.writes.add(row));
         self.members += 1;
         self.bytes += change.bytes();
         let mut change = change;
-        for guard in std::mem::take(&mut change.guards) {
-            let since = self.guards.entry(guard).or_insert(change.read_at);
-            *since = change.read_at.min(*since);
-        }
+        self.guard(change.read_at, std::mem::take(&mut change.guards));
         let Some(whole) = &mut self.whole else {
             self.whole = Some(change);
             return true;
@@ -78,15 +78,20 @@ impl Bundle {
         true
     }
 
+    /// Adds rows that were read. Each is looked for only among those of the change before: one that
+    /// is there twice costs time and nothing else.
+    fn guard(&mut self, since: ReadPoint, guards: Vec<Guard>) {
+        let (then, lately) = std::mem::replace(&mut self.lately, (since, guards));
+        let known = |guard: &&Guard| then == since && lately.contains(guard);
+        let fresh = self.lately.1.iter().filter(|guard| !known(guard)).cloned();
+        self.guards.entry(since).or_default().extend(fresh);
+    }
+
     /// The one change, with a row of the jobs column in it; none when the bundle is empty.
     pub fn seal(self, key: Vec<u8>, row: Vec<u8>) -> Option<(Change, Writes)> {
         let mut whole = self.whole?;
         // What was planned again later must not be held against an earlier moment.
-        let mut groups: BTreeMap<ReadPoint, Vec<Guard>> = BTreeMap::new();
-        for (guard, since) in self.guards {
-            groups.entry(since).or_default().push(guard);
-        }
-        whole.more_guards = groups.into_iter().collect();
+        whole.more_guards = self.guards.into_iter().collect();
         whole.rows.push(RowChange { column: ColumnId::Jobs, key, row: Some(row) });
         Some((whole, self.writes))
     }
@@ -100,17 +105,27 @@ impl Writes {
 
     /// Whether the change read one of the rows.
     pub fn touch(&self, change: &Change) -> bool {
-        !self.0.is_empty() && change.guards.iter().any(|guard| self.0.contains(guard))
+        change.guards.iter().any(|guard| self.contains(guard))
     }
 
     /// Whether this record is one of the rows.
     pub fn touch_record(&self, key: &CanonicalKey) -> bool {
-        self.0.contains(&RECORDS.guard(key))
+        self.contains(&RECORDS.guard(key))
     }
 
     /// Adds those of others.
     pub fn extend(&mut self, others: Writes) {
-        self.0.extend(others.0);
+        for (column, keys) in others.0 {
+            self.0.entry(column).or_default().extend(keys);
+        }
+    }
+
+    fn add(&mut self, row: Guard) {
+        self.0.entry(row.column).or_default().insert(row.key);
+    }
+
+    fn contains(&self, row: &Guard) -> bool {
+        self.0.get(&row.column).is_some_and(|keys| keys.contains(&row.key))
     }
 }
 
@@ -147,8 +162,8 @@ fn written(change: &Change) -> impl Iterator<Item = Guard> {
         Effect::Document(change) => Some(Guard { column: change.column, key: change.key.clone() }),
         Effect::Nothing(_) => None,
     });
-    let row = |row: &RowChange| Guard { column: row.column, key: row.key.clone() };
-    effects.chain(change.rows.iter().map(row))
+    let rows = change.rows.iter().filter(|row| row.column.can_be_guarded());
+    effects.chain(rows.map(|row| Guard { column: row.column, key: row.key.clone() }))
 }
 
 /// Adds a count to others, in one with the last where it is of the same counter.

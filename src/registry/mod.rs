@@ -44,11 +44,16 @@ pub use submit::{Change, Verdict};
 use crate::access::{Actor, Buckets, Refusal, Uses};
 use crate::clock::Clock;
 use crate::codes::CodeTables;
+use crate::identifier::Prefix;
 use crate::ledger::{Appender, LedgerError, current_log};
 use crate::record::DraftError;
+use crate::registrant::Registrant;
 use crate::resolver::{Cursors, Resolver};
 use crate::signing::NodeKeys;
-use crate::store::{Store, StoreError};
+use crate::store::{
+    Column, ColumnId, DocumentKey, PREFIXES, Remembered, Store, StoreError, StoredDocument,
+    StoredPrefix,
+};
 use crate::template::Fault;
 use counts::Counts;
 use numbers::Numbers;
@@ -64,6 +69,8 @@ pub struct Registry {
     settings: Settings,
     cursors: Cursors,
     numbers: Numbers,
+    prefixes: Remembered<Prefix, StoredPrefix>,
+    registrants: Remembered<DocumentKey, StoredDocument<Registrant>>,
     /// How fast prefixes change.
     rates: Buckets,
     queue: Arc<Queue>,
@@ -151,6 +158,8 @@ impl Registry {
             settings,
             cursors,
             numbers,
+            prefixes: Remembered::new(PREFIXES, REMEMBERED),
+            registrants: Remembered::new(Column::new(ColumnId::Documents), REMEMBERED),
             rates,
             queue,
             ledger_size,
@@ -271,6 +280,9 @@ impl Drop for Registry {
         self.close();
     }
 }
+
+/// Prefixes and registrants that are kept in memory.
+const REMEMBERED: usize = 10_000;
 
 /// Prefixes whose rates are remembered, eight bytes each.
 const RATE_SLOTS: usize = 65_536;

@@ -5,6 +5,7 @@ mod batches;
 mod between;
 mod grants;
 mod minting;
+mod model;
 mod statistics;
 mod templates;
 mod transfers;
@@ -16,8 +17,9 @@ use crate::access::{Access, Action, Actions, NewToken, Role};
 use crate::identifier::{Identifier, Prefix};
 use crate::record::{Draft, Patch, Status};
 use crate::registrant::RegistrantId;
-use crate::store::StoredRecord;
 use crate::store::memory::MemoryStore;
+use crate::store::{COUNTERS, Count, StoredRecord, identifier_counter};
+use allocation::prefix;
 
 struct Fixture {
     registry: Arc<Registry>,
@@ -308,6 +310,32 @@ fn a_check_finds_what_was_tampered_with() {
     let report = check(&*node.store.snapshot(), &node.keys, &mut |_| {}).unwrap();
     let faults: Vec<_> = report.findings.iter().map(|finding| finding.fault.as_str()).collect();
     assert!(faults[0].contains("commits to other data"), "{faults:?}");
+}
+
+#[test]
+fn a_check_counts_the_identifiers_of_every_prefix() {
+    let node = fixture();
+    for identifier in ["88.118/1", "88.118.8/1", "88.118.8.1/1"] {
+        node.stored(&put(identifier, P100, Condition::Always));
+    }
+    node.allocated("88.118.8", None);
+    node.stored(&put("88.118.8/2", P100, Condition::Always));
+    node.stored(&retire("88.118.8/2"));
+    assert_eq!(node.check().findings, []);
+    let mut transaction = node.store.begin();
+    let own = ["88.118", "88.118.8", "20.500"].map(|text| identifier_counter(&prefix(text)));
+    COUNTERS.put(&mut *transaction, &own[0], &Count(2));
+    COUNTERS.delete(&mut *transaction, &own[1]);
+    COUNTERS.put(&mut *transaction, &own[2], &Count(1));
+    transaction.commit().unwrap();
+    let findings = node.check().findings;
+    let found: Vec<_> = findings.iter().map(|it| (it.place.as_str(), it.fault.as_str())).collect();
+    let expected = [
+        (own[2].as_str(), "counts 1 identifiers, where there are 0"),
+        (own[0].as_str(), "counts 2 identifiers, where there are 1"),
+        (own[1].as_str(), "counts nothing, where there are 3 identifiers"),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -45,12 +45,13 @@ use crate::identifier::{CanonicalKey, Prefix};
 use crate::record::{Record, Status, View, ViewKind};
 use crate::registrant::RegistrantId;
 use crate::store::{
-    ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError, StoredRecord,
+    Column, ColumnId, Direction, LOOKUP_CELLS, NAMES, NameKey, RECORDS, Store, StoreError,
+    StoredRecord,
 };
 use books::Books;
 use cache::AnswerCache;
 use tally::Slot;
-use templates::{TEMPLATES, Templates};
+use templates::{Heads, TEMPLATES, Templates};
 use zones::Zones;
 
 /// Answers questions about identifiers and prefixes.
@@ -59,6 +60,7 @@ pub struct Resolver {
     zones: Zones,
     cache: AnswerCache,
     templates: Templates,
+    heads: Heads,
     books: Books,
 }
 
@@ -145,7 +147,8 @@ impl Resolver {
     pub fn open(store: Arc<dyn Store>, cache_bytes: u64) -> Result<Self, StoreError> {
         let zones = Zones::load(&*store)?;
         let (cache, templates) = (AnswerCache::new(cache_bytes), Templates::new(TEMPLATES));
-        Ok(Self { store, zones, cache, templates, books: Books::new() })
+        let heads = Heads::new(Column::new(ColumnId::Documents), TEMPLATES);
+        Ok(Self { store, zones, cache, templates, heads, books: Books::new() })
     }
 
     /// The outcome, if memory alone can tell.

@@ -1,7 +1,7 @@
 //! Templates: their heads as they are, their published versions compiled once.
 //!
 //! A published version never changes, so it is kept in memory under its number and version. Heads
-//! and drafts change and are read each time.
+//! are remembered as long as no document changes; drafts are read each time.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,11 +9,16 @@ use std::sync::Arc;
 use super::Resolver;
 use crate::codec::canonical_json;
 use crate::identifier::CanonicalKey;
-use crate::store::{StoreError, StoredDocument, find_document, scan_documents};
+use crate::store::{
+    Document, DocumentKey, Remembered, StoreError, StoredDocument, find_document, scan_documents,
+};
 use crate::template::{Template, TemplateHead, TemplateVersion, version_id};
 
 /// Published versions in memory, by number and version.
 pub(super) type Templates = quick_cache::sync::Cache<(u32, u64), Arc<Template>>;
+
+/// Heads in memory, by canonical key.
+pub(super) type Heads = Remembered<DocumentKey, StoredDocument<TemplateHead>>;
 
 impl Resolver {
     /// The template at an identifier, drafts and withdrawn ones included. Blocks on the disk.
@@ -21,7 +26,9 @@ impl Resolver {
         &self,
         key: &CanonicalKey,
     ) -> Result<Option<StoredDocument<TemplateHead>>, StoreError> {
-        find_document(&*self.store, key.text())
+        let id = key.text().to_owned();
+        let key = DocumentKey { kind: TemplateHead::KIND, id };
+        Ok(self.heads.get(&*self.store, &key)?.map(|head| (*head).clone()))
     }
 
     /// Up to `limit` templates in order of their keys, which begin with `start` and come behind

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use super::remembered::is_quiet;
 use super::{ColumnId, Direction, Guard, Read, ReadPoint, Store, StoreError, Transaction, Visit};
 
 /// Rows in a map; forgotten when dropped.
@@ -11,12 +13,17 @@ use super::{ColumnId, Direction, Guard, Read, ReadPoint, Store, StoreError, Tran
 pub(crate) struct MemoryStore {
     state: RwLock<Arc<State>>,
     writer: Mutex<()>,
+    quiet_epoch: AtomicU64,
 }
 
 impl MemoryStore {
     /// What a crash at this moment would leave.
     pub(crate) fn crashed(&self) -> Self {
-        Self { state: RwLock::new(self.state.read().unwrap().clone()), writer: Mutex::default() }
+        Self {
+            state: RwLock::new(self.state.read().unwrap().clone()),
+            writer: Mutex::default(),
+            ..Self::default()
+        }
     }
 
     fn view(&self) -> Snapshot {
@@ -57,6 +64,10 @@ impl Store for MemoryStore {
     fn begin(&self) -> Box<dyn Transaction + '_> {
         let turn = self.writer.lock().unwrap();
         Box::new(Changes { store: self, rows: BTreeMap::new(), bytes: 0, _turn: turn })
+    }
+
+    fn quiet_epoch(&self) -> u64 {
+        self.quiet_epoch.load(Ordering::SeqCst)
     }
 
     fn stopped(&self) -> Option<String> {
@@ -156,11 +167,14 @@ impl Transaction for Changes<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<ReadPoint, StoreError> {
+        let quiet = self.rows.keys().any(|(column, _)| is_quiet(*column));
+        self.store.quiet_epoch.fetch_add(u64::from(quiet), Ordering::SeqCst);
         let mut shared = self.store.state.write().unwrap();
         let state = Arc::make_mut(&mut shared);
         state.point += 1;
         let changed = state.point;
         state.rows.extend(self.rows.into_iter().map(|(place, row)| (place, Cell { row, changed })));
+        self.store.quiet_epoch.fetch_add(u64::from(quiet), Ordering::SeqCst);
         Ok(ReadPoint(changed))
     }
 }

@@ -15,6 +15,7 @@ mod format;
 mod index;
 #[cfg(test)]
 pub(crate) mod memory;
+mod remembered;
 mod rocks;
 #[cfg(test)]
 pub(crate) mod staged;
@@ -38,6 +39,7 @@ pub use format::{FORMAT, FORMAT_FILE, FORMAT_KEY, Format, STORE_FORMAT, all_keys
 pub use index::{
     INDEXES, IndexKey, Present, REFERENCES, ReferenceKey, ReferringAttributes, UNIQUE, UniqueKey,
 };
+pub use remembered::Remembered;
 pub use rocks::{RocksSettings, RocksStore};
 pub use statistics::{LOOKUP_CELLS, STATISTICS, StatisticsKey, StatisticsRow};
 pub use tables::{
@@ -132,6 +134,31 @@ impl ColumnId {
             ColumnId::Checkpoints => "checkpoints",
         }
     }
+
+    /// Whether changes of the column's rows are remembered, so that they can be guarded; rows of
+    /// the others are written once, or by the writer alone.
+    pub fn can_be_guarded(self) -> bool {
+        match self {
+            ColumnId::Meta
+            | ColumnId::Records
+            | ColumnId::Names
+            | ColumnId::Prefixes
+            | ColumnId::Tokens
+            | ColumnId::Idempotency
+            | ColumnId::Documents
+            | ColumnId::Unique
+            | ColumnId::Jobs => true,
+            ColumnId::Versions
+            | ColumnId::Counters
+            | ColumnId::Indexes
+            | ColumnId::References
+            | ColumnId::Statistics
+            | ColumnId::Journal
+            | ColumnId::Bodies
+            | ColumnId::Tiles
+            | ColumnId::Checkpoints => false,
+        }
+    }
 }
 
 /// What a scan shows a key and its row to; the scan ends when it breaks.
@@ -161,6 +188,10 @@ pub trait Read: Send + Sync {
 pub trait Store: Read {
     /// The moment as of now: everything committed up to it is seen by reads that follow.
     fn read_point(&self) -> ReadPoint;
+
+    /// A number that moves on before and after each commit that changes tokens, documents or
+    /// prefixes; odd in between. See [`Remembered`].
+    fn quiet_epoch(&self) -> u64;
 
     /// A view that later commits do not change.
     fn snapshot(&self) -> Box<dyn Read + '_>;
@@ -207,7 +238,7 @@ pub struct Guard {
 }
 
 /// A moment in the store's life: commits are numbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadPoint(pub u64);
 
 /// Which way a scan goes.

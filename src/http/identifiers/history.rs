@@ -60,7 +60,7 @@ struct VersionDocument {
 /// What changed from one version to the next: `attributes.<name>`, `values[<index>]`, `template`,
 /// `status`.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = RecordChanges, example = json!({
+#[schema(as = VersionChanges, example = json!({
     "changed": ["attributes.model"]
 }))]
 struct ChangesDocument {

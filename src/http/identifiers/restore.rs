@@ -17,13 +17,14 @@ use crate::registry::{Command, Receipt};
 /// Which version is to come back.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Restoration)]
+#[schema(as = Restoration, example = json!({"version": 1, "reason": "wrong address"}))]
 pub(in crate::http) struct RestoreBody {
     /// The version, from the history.
     #[schema(minimum = 1, example = 1)]
     version: u64,
     /// Why, for the history; at most 1024 octets.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 

@@ -34,7 +34,8 @@ use crate::jobs::{JobError, JobView, Upload};
          description = "Which part of the table the body is", example = "bytes 0-1048575/5000000"),
     ),
     request_body(content = String, content_type = "application/octet-stream",
-        description = "The table; also as text/csv or application/x-ndjson"),
+        description = "The table; also as text/csv or application/x-ndjson",
+        example = "identifier,attributes.model\n88.118.8/SN-001,P-100\n"),
     responses(
         (status = 200, description = "The job", body = JobDocument),
         (status = "default", description = "A problem", body = ProblemDocument,

@@ -20,10 +20,11 @@ use crate::template::{MAX_DEFINITION_BYTES, Template};
 /// Why a state is changed.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = TemplateStep)]
+#[schema(as = TemplateStep, example = json!({"reason": "agreed on 5 January"}))]
 pub(in crate::http) struct StepBody {
     /// Why, for the ledger; at most 1024 octets.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 
@@ -172,14 +173,14 @@ async fn step(
     make(app, actor, identifier, command, reason).await
 }
 
-/// The body, which may be left out.
+/// The body, which may be left out, or be null.
 async fn step_body(app: &App, headers: &HeaderMap, body: Body) -> Result<StepBody, Problem> {
     let body = body::read(app, body, STEP_BYTES).await?;
     if body.is_empty() {
         return Ok(StepBody::default());
     }
     body::expect_json(headers, STEP_BYTES)?;
-    body::parse(&body)
+    Ok(body::parse::<Option<StepBody>>(&body)?.unwrap_or_default())
 }
 
 /// Makes the change and answers with the template as it is then.

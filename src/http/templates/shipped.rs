@@ -39,7 +39,11 @@ struct ShippedTemplate {
     path = "/api/v1/templates/shipped",
     operation_id = "listShippedTemplates",
     tag = "templates",
-    responses((status = 200, description = "The templates", body = ShippedDocument)),
+    responses(
+        (status = 200, description = "The templates", body = ShippedDocument),
+        (status = "default", description = "A problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
     security((), ("token" = [])),
 )]
 pub(in crate::http) async fn list_shipped_templates() -> Response<Body> {

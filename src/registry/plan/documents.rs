@@ -31,11 +31,12 @@ impl Planning<'_> {
     ) -> Result<Option<StoredPrefix>, RegistryError> {
         self.guards.push(PREFIXES.guard(prefix));
         if let Some(stored) = self.outlook.and_then(|outlook| outlook.prefix(prefix)) {
-            return Ok(Some(stored));
+            return Ok(stored);
         }
-        let stored = PREFIXES.get(&*self.registry.store, prefix)?;
-        if let (Some(outlook), Some(stored)) = (self.outlook, &stored) {
-            outlook.keep_prefix(prefix, stored);
+        let stored = self.registry.prefixes.get(&*self.registry.store, prefix)?;
+        let stored = stored.map(|stored| (*stored).clone());
+        if let Some(outlook) = self.outlook {
+            outlook.keep_prefix(prefix, stored.as_ref());
         }
         Ok(stored)
     }

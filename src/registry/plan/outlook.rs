@@ -20,7 +20,8 @@ pub struct Outlook {
 
 #[derive(Default)]
 struct Known {
-    prefixes: HashMap<Prefix, StoredPrefix>,
+    /// None where there is no row.
+    prefixes: HashMap<Prefix, Option<StoredPrefix>>,
     heads: HashMap<CanonicalKey, StoredDocument<TemplateHead>>,
 }
 
@@ -34,14 +35,15 @@ impl Outlook {
         self.read_at
     }
 
-    pub(super) fn prefix(&self, prefix: &Prefix) -> Option<StoredPrefix> {
+    /// A prefix's row or its absence, where it was read.
+    pub(super) fn prefix(&self, prefix: &Prefix) -> Option<Option<StoredPrefix>> {
         self.lock().prefixes.get(prefix).cloned()
     }
 
-    pub(super) fn keep_prefix(&self, prefix: &Prefix, stored: &StoredPrefix) {
+    pub(super) fn keep_prefix(&self, prefix: &Prefix, stored: Option<&StoredPrefix>) {
         let mut known = self.lock();
         if known.prefixes.len() < MAX_ROWS {
-            known.prefixes.insert(prefix.clone(), stored.clone());
+            known.prefixes.insert(prefix.clone(), stored.cloned());
         }
     }
 

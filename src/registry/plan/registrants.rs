@@ -11,7 +11,7 @@ use crate::ledger::EntryKind;
 use crate::registrant::{CodeClaim, Profile, Registrant, RegistrantId, RegistrantState, Step};
 use crate::registry::submit::Effect;
 use crate::registry::{AccountCommand, Command, Condition, RegistrantCommand, RegistryError};
-use crate::store::StoredDocument;
+use crate::store::{Document, DocumentKey, StoredDocument, document_guard};
 use crate::template::Fault;
 
 impl Planning<'_> {
@@ -144,7 +144,9 @@ impl Planning<'_> {
     /// Refuses changes for a registrant that is not active; it must stay so. Names that were never
     /// entered stand in nobody's way: nobody suspended them.
     pub(super) fn refuse_for_inactive(&mut self, id: &RegistrantId) -> Result<(), RegistryError> {
-        let current = self.document::<Registrant>(id.as_str())?;
+        self.guards.push(document_guard::<Registrant>(id.as_str()));
+        let key = DocumentKey { kind: Registrant::KIND, id: id.as_str().to_owned() };
+        let current = self.registry.registrants.get(&*self.registry.store, &key)?;
         match current {
             Some(current) if current.content.state != RegistrantState::Active => {
                 Err(wrong_state(id, &current.content, ONLY_ACTIVE))

@@ -154,10 +154,12 @@ impl Planning<'_> {
             Some(head) => Some(head),
             None => self.registry.resolver.template_head(key)?,
         };
-        if let (Some(outlook), Some(head)) = (self.outlook, &head) {
-            outlook.keep_head(key, head);
+        match (self.outlook, &head) {
+            (Some(outlook), Some(head)) => outlook.keep_head(key, head),
+            // Whoever has an outlook plans one record, whose own key is asked for once.
+            (Some(_), None) => {}
+            (None, _) => drop(self.heads.insert(key.clone(), head.clone())),
         }
-        self.heads.insert(key.clone(), head.clone());
         Ok(head)
     }
 

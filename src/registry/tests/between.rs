@@ -72,6 +72,10 @@ impl Store for Between {
         Box::new(Watched { store: self, inner: self.store.begin() })
     }
 
+    fn quiet_epoch(&self) -> u64 {
+        self.store.quiet_epoch()
+    }
+
     fn stopped(&self) -> Option<String> {
         None
     }

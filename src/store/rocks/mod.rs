@@ -36,6 +36,7 @@ pub struct RocksStore {
     /// The newest commit that readers are told of.
     published: AtomicU64,
     stopped: OnceLock<String>,
+    quiet_epoch: AtomicU64,
 }
 
 impl RocksStore {
@@ -65,6 +66,7 @@ impl RocksStore {
             writer: Mutex::new(Recent::new(GENERATION_KEYS)),
             published: AtomicU64::new(0),
             stopped: OnceLock::new(),
+            quiet_epoch: AtomicU64::new(0),
         };
         format::settle(&store, &store.folder)?;
         Ok(store)
@@ -158,6 +160,10 @@ impl Store for RocksStore {
         // What a panic in the writer leaves behind is sound: it changes once, behind the commit.
         let recent = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         Box::new(RocksTransaction::new(self, recent))
+    }
+
+    fn quiet_epoch(&self) -> u64 {
+        self.quiet_epoch.load(Ordering::SeqCst)
     }
 
     fn stopped(&self) -> Option<String> {

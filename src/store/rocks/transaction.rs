@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::MutexGuard;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::{ColumnId, ReadPoint, Recent, RocksStore, StoreError, Transaction};
+use crate::store::remembered::is_quiet;
 use crate::store::{Guard, Store};
 
 /// Changes gathered in one write batch; holds the writer's lock.
@@ -16,15 +17,18 @@ pub(super) struct RocksTransaction<'a> {
     batch: WriteBatch,
     /// Digests of the keys changed so far that can be guarded.
     touched: HashSet<u64>,
+    /// Whether rows of quiet columns change.
+    quiet: bool,
 }
 
 impl<'a> RocksTransaction<'a> {
     pub(super) fn new(store: &'a RocksStore, recent: MutexGuard<'a, Recent>) -> Self {
-        Self { store, recent, batch: WriteBatch::default(), touched: HashSet::new() }
+        Self { store, recent, batch: WriteBatch::default(), touched: HashSet::new(), quiet: false }
     }
 
     fn touch(&mut self, column: ColumnId, key: &[u8]) {
-        if can_be_guarded(column) {
+        self.quiet |= is_quiet(column);
+        if column.can_be_guarded() {
             self.touched.insert(self.recent.digest(column, key));
         }
     }
@@ -38,7 +42,7 @@ impl Transaction for RocksTransaction<'_> {
         }
         guards.iter().all(|guard| {
             let digest = self.recent.digest(guard.column, &guard.key);
-            can_be_guarded(guard.column)
+            guard.column.can_be_guarded()
                 && !self.touched.contains(&digest)
                 && !self.recent.changed_since(digest, read_at)
         })
@@ -70,7 +74,9 @@ impl Transaction for RocksTransaction<'_> {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        if let Err(error) = store.db.write_opt(std::mem::take(&mut self.batch), &options) {
+        let change = self.quiet.then(|| QuietChange::begin(&store.quiet_epoch));
+        let written = store.db.write_opt(std::mem::take(&mut self.batch), &options);
+        if let Err(error) = written {
             metrics::counter!("nameplate_store_commit_failures_total").increment(1);
             store.stop(error.to_string());
             return Err(StoreError::Engine(error.into_string()));
@@ -78,31 +84,23 @@ impl Transaction for RocksTransaction<'_> {
         let number = ReadPoint(published.0 + 1);
         self.recent.remember(&self.touched, number);
         store.published.store(number.0, Ordering::Release);
+        drop(change);
         Ok(number)
     }
 }
 
-/// Whether changes of the column's rows are remembered; rows of the others are written once, or
-/// by the writer alone.
-fn can_be_guarded(column: ColumnId) -> bool {
-    match column {
-        ColumnId::Meta
-        | ColumnId::Records
-        | ColumnId::Names
-        | ColumnId::Prefixes
-        | ColumnId::Tokens
-        | ColumnId::Idempotency
-        | ColumnId::Documents
-        | ColumnId::Unique
-        | ColumnId::Jobs => true,
-        ColumnId::Versions
-        | ColumnId::Counters
-        | ColumnId::Indexes
-        | ColumnId::References
-        | ColumnId::Statistics
-        | ColumnId::Journal
-        | ColumnId::Bodies
-        | ColumnId::Tiles
-        | ColumnId::Checkpoints => false,
+/// A change of quiet columns; the epoch is odd while it lasts.
+struct QuietChange<'a>(&'a AtomicU64);
+
+impl<'a> QuietChange<'a> {
+    fn begin(epoch: &'a AtomicU64) -> Self {
+        epoch.fetch_add(1, Ordering::SeqCst);
+        Self(epoch)
+    }
+}
+
+impl Drop for QuietChange<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
