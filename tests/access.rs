@@ -76,7 +76,7 @@ fn people_log_in_on_the_command_line() {
     assert_eq!(put.expect(201)["registrant"], "zhang.wei");
     let list = text(&mut nameplate(&node, &["account", "list"]));
     assert!(
-        list.contains("zhang.wei: operator") && list.contains("admin: platform-admin"),
+        list.contains("zhang.wei  operator ") && list.contains("admin      platform-admin"),
         "{list}"
     );
     let shown =

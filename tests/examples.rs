@@ -20,6 +20,9 @@ fn examples_do_what_they_say() {
     let example = Example::start();
     let printed = example.printed_commands();
     assert!(printed.contains("curl") && printed.contains("register"), "{printed}");
+    // How the story of the enterprise ends: its partner sees the price, nobody else does.
+    let told = "| unit_price 5680\n";
+    assert!(example.log().contains(told), "the story ends otherwise:\n{}", example.log());
     example.run("deploy/run.sh", vec![Step { line: 0, commands: printed, shown: None }]);
     let mut count = 0;
     for document in DOCUMENTS {

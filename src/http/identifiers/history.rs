@@ -60,7 +60,9 @@ struct VersionDocument {
 /// What changed from one version to the next: `attributes.<name>`, `values[<index>]`, `template`,
 /// `status`.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = VersionChanges)]
+#[schema(as = VersionChanges, example = json!({
+    "changed": ["attributes.model"]
+}))]
 struct ChangesDocument {
     /// What the version before did not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
