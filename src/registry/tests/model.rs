@@ -76,8 +76,8 @@ impl Play {
     }
 
     fn run(mut self, told: &mut BTreeMap<String, u64>) {
-        for ask in asks::first() {
-            self.ask(Who::Admin, &ask, told);
+        for (who, ask) in asks::first() {
+            self.ask(who, &ask, told);
         }
         for _ in 0..REQUESTS {
             self.dice.offers = self.plain.transfers.len();

@@ -320,19 +320,23 @@ pub(super) fn definition(shape: usize) -> Json {
     definition
 }
 
-/// What every sequence begins with: a template, and records that meet the rest.
-pub(super) fn first() -> Vec<Ask> {
+/// What every sequence begins with: a template, records, and one that is held
+/// apart.
+pub(super) fn first() -> Vec<(Who, Ask)> {
     let id = || "88.118/T".to_owned();
     let put = |at: &str, template, serial| {
         let filled = Filled { template, serial: Some(serial), size: Some(2), see: None };
         Ask::Put { id: at.into(), filled, condition: Condition::Absent }
     };
+    let (to, identifiers) = ("zhang", vec!["88.118.8/A".to_owned()]);
     vec![
-        Ask::Draft { id: id(), shape: 0 },
-        Ask::Publish { id: id() },
-        put("88.118.8/A", Some(id()), "s0"),
-        put("88.118.8/B", Some(id()), "s1"),
-        put("88.118.9/A", Some(id()), "s0"),
+        (Who::Admin, Ask::Draft { id: id(), shape: 0 }),
+        (Who::Admin, Ask::Publish { id: id() }),
+        (Who::Acme, put("88.118.8/A", Some(id()), "s0")),
+        (Who::Acme, put("88.118.8/B", Some(id()), "s1")),
+        (Who::Zhang, put("88.118.9/A", Some(id()), "s0")),
+        (Who::Acme, Ask::Offer { to, prefixes: Vec::new(), identifiers }),
+        (Who::Zhang, Ask::Decide { offer: 0, step: TransferStep::Accept }),
     ]
 }
 
