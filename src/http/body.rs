@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn deep_json_is_refused() {
-        let deep = "[".repeat(100_000);
+        let deep = "{\"a\":".repeat(100_000);
         let problem = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
         assert!(problem.detail().contains("recursion limit"), "{}", problem.detail());
     }
