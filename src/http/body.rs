@@ -8,7 +8,9 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONT
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer};
+use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -83,11 +85,36 @@ async fn collect(body: Body, limit: usize, patience: Duration) -> Result<Bytes, 
     }
 }
 
-/// Parses a JSON body; errors carry line and column.
+/// Parses a JSON body, an object; errors carry line and column.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // For a type with members, serde would take a list of their values as well.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(&problem::BAD_JSON, "this is a list: send an object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(&problem::BAD_JSON, format!("not the JSON it should be: {error}"))
     })
+}
+
+/// Reads a member that is an object, and not a list of an object's values.
+pub(super) fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let members = Map::<String, Json>::deserialize(deserializer)?;
+    T::deserialize(Json::Object(members)).map_err(D::Error::custom)
+}
+
+/// Reads a member that is a list of objects.
+pub(super) fn objects<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let objects = Vec::<Map<String, Json>>::deserialize(deserializer)?;
+    let read = |members| T::deserialize(Json::Object(members)).map_err(D::Error::custom);
+    objects.into_iter().map(read).collect()
 }
 
 /// Parses the query; unknown members are refused where the type says so.
@@ -159,6 +186,31 @@ mod tests {
         assert_eq!(check(&[json, ("content-length", "100")]), Ok(()));
     }
 
+    #[test]
+    fn lists_are_no_objects() {
+        #[derive(Debug, Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Outer {
+            #[serde(deserialize_with = "object")]
+            inner: Inner,
+            #[serde(deserialize_with = "objects")]
+            many: Vec<Inner>,
+        }
+        #[derive(Debug, Default, serde::Deserialize)]
+        struct Inner {
+            name: String,
+        }
+        let read = |text: &str| {
+            let outer = parse::<Outer>(text.as_bytes()).ok()?;
+            Some((outer.inner.name, outer.many.len()))
+        };
+        assert_eq!(read(r#"{"inner": {"name": "a"}}"#), Some(("a".into(), 0)));
+        assert_eq!(read(r#" {"many": [{"name": "a"}]}"#), Some((String::new(), 1)));
+        for list in [r#"[{"name": "a"}, []]"#, r#"{"inner": ["a"]}"#, r#"{"many": [["a"]]}"#] {
+            assert_eq!(read(list), None, "{list}");
+        }
+    }
+
     #[tokio::test]
     async fn bodies_are_bounded_in_bytes_and_time() {
         let patience = Duration::from_millis(50);
@@ -174,7 +226,7 @@ mod tests {
 
     #[test]
     fn deep_json_is_refused() {
-        let deep = "[".repeat(100_000);
+        let deep = "{\"a\":".repeat(100_000);
         let problem = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
         assert!(problem.detail().contains("recursion limit"), "{}", problem.detail());
     }

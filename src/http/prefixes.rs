@@ -41,7 +41,7 @@ pub(super) struct NewPrefixBody {
     #[schema(example = "acme")]
     registrant: Option<String>,
     /// Bounds of its use.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::object")]
     quota: QuotaBody,
     /// When it begins to count (RFC 3339).
     #[serde(default)]
@@ -73,6 +73,7 @@ pub(super) struct NewPrefixBody {
 }))]
 pub(super) struct TermsBody {
     /// Bounds of its use.
+    #[serde(deserialize_with = "body::object")]
     quota: QuotaBody,
     /// When it begins to count (RFC 3339).
     #[serde(deserialize_with = "entries::given")]

@@ -54,7 +54,7 @@ pub(super) struct NewRegistrantBody {
     #[schema(example = "110108")]
     region: Option<String>,
     /// People to turn to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::objects")]
     #[schema(max_items = 20)]
     contacts: Vec<Contact>,
     /// Why, for the history.

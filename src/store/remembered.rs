@@ -1,9 +1,9 @@
 //! Rows that seldom change, decoded and in memory: tokens, accounts, prefixes, template heads.
 //!
 //! A row is remembered with the store's epoch, a number that moves on before and after every commit
-//! that changes rows of the quiet columns. It is believed only while the epoch is the same and even.
-//! Whoever takes a read point first and then asks here gets the row as of that read point, so that
-//! guards since then hold for it as if it had been read from the store.
+//! that changes rows of the quiet columns. It is believed only while the epoch is the same and
+//! even. Whoever takes a read point first and then asks here gets the row as of that read point, so
+//! that guards since then hold for it as if it had been read from the store.
 
 use std::hash::RandomState;
 use std::sync::Arc;
